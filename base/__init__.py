@@ -1,0 +1,1 @@
+"""The ground floor: errors, the clock, identifiers, redaction. Knows nothing of telephony."""

@@ -1,0 +1,270 @@
+"""The border between the control plane and the media plane: commands down, events up.
+
+Both are plain values. They cross a local socket when the media plane is a process of its own, and a
+function call when both planes share a process in a test. A *stream* is one RTP session with one
+peer: one caller, one row of the engine's table. Times (`at`) are monotonic seconds of the machine.
+Positions (`sample`, `samples`) count 8 kHz samples.
+
+Assistant audio is sent in *generations*. The sender plays only the current generation: after
+`Flush` not one sample of an older one leaves. Per generation the engine reports the samples that
+really left, which is what the conversation's memory of "heard" is cut by.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .quality import StreamReport
+
+Law = Literal["pcmu", "pcma"]
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+"""Our own direction: `recvonly` means that the peer put us on hold and we send nothing."""
+
+
+# Commands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Bind an RTP port (and RTCP on the next one) on `host`. Answered by Opened or OpenFailed.
+
+    `folder`, if given, is an existing directory: the engine writes `stereo.wav` (with `record`) and
+    `call.pcap` (with `capture`) into it.
+    """
+
+    stream: str
+    host: str
+    folder: str | None = None
+    record: bool = False
+    capture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureStream:
+    """Apply the outcome of an offer/answer: where the peer is and what it speaks."""
+
+    stream: str
+    remote_host: str
+    remote_port: int
+    remote_rtcp_port: int
+    law: Law
+    payload_type: int
+    event_payload_type: int | None
+    direction: Direction = "sendrecv"
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Append audio of `generation` to what will be sent. Older generations are ignored."""
+
+    stream: str
+    generation: int
+    pcm: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class EndPlay:
+    """No more audio will come for `generation`: report Played once the last sample left."""
+
+    stream: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Freeze playout at once; nothing is lost. Answered by Paused."""
+
+    stream: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on playing `generation`, `rewind` samples before where it was frozen."""
+
+    stream: str
+    generation: int
+    rewind: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Drop every sample of `generation` and older that has not left. Answered by Flushed."""
+
+    stream: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSip:
+    """Write one SIP message, as it crossed the wire, into the stream's capture.
+
+    `at` is wall-clock epoch seconds. Addresses are (host, port).
+    """
+
+    stream: str
+    at: float
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    transport: Literal["udp", "tcp"]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """Say goodbye (RTCP BYE), finish the files, free the ports. Answered by Closed."""
+
+    stream: str
+
+
+Command = (
+    OpenStream
+    | ConfigureStream
+    | Play
+    | EndPlay
+    | Pause
+    | Resume
+    | Flush
+    | CaptureSip
+    | CloseStream
+)
+
+
+# Events ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream's local RTP port is bound."""
+
+    stream: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFailed:
+    """The stream could not be opened; `reason` is a sentence for an operator."""
+
+    stream: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one stream's caller said in one tick: one or more 20 ms frames, in order.
+
+    `pcm` has shape (frames, 160). `speech[i]` is the activity decision of frame i. `real[i]` is
+    False where no packet came and the frame was concealed or is made silence. `sample` is the
+    position of the first sample on the stream's heard clock (which starts at 0). `arrived` is when
+    the last packet among the frames arrived, or the tick's time if there was none.
+    """
+
+    stream: str
+    at: float
+    arrived: float
+    sample: int
+    pcm: NDArray[np.int16]
+    speech: tuple[bool, ...]
+    real: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A DTMF digit (RFC 4733), reported once, when its end is known."""
+
+    stream: str
+    at: float
+    digit: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlayStarted:
+    """The first samples of a generation left in the packet sent at `at`."""
+
+    stream: str
+    generation: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Every sample of the generation left; `at` is when the last packet was sent."""
+
+    stream: str
+    generation: int
+    at: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Playout is frozen; `samples` of the generation left before."""
+
+    stream: str
+    generation: int
+    at: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """The generation is gone; `samples` of it left before."""
+
+    stream: str
+    generation: int
+    at: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLocked:
+    """Symmetric RTP settled on the peer's real address; others are strangers from now on."""
+
+    stream: str
+    at: float
+    address: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSilent:
+    """No RTP packet came from the peer for `seconds`; reported once per silence."""
+
+    stream: str
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFailed:
+    """A recording or capture could not be written further; the call goes on without it."""
+
+    stream: str
+    artifact: Literal["recording", "pcap"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The stream is gone; its files are complete."""
+
+    stream: str
+    report: StreamReport
+
+
+Event = (
+    Opened
+    | OpenFailed
+    | Heard
+    | Digit
+    | PlayStarted
+    | Played
+    | Paused
+    | Flushed
+    | PeerLocked
+    | MediaSilent
+    | ArtifactFailed
+    | Closed
+)
