@@ -1,0 +1,1 @@
+"""Calls: legs, the life of a call, control, the timeline."""

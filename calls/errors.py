@@ -1,0 +1,41 @@
+"""What can be wrong with a request about a call.
+
+    CallError
+    ├── CallRefused      the call cannot be placed; the message says what to change
+    ├── AtCapacity       every permitted call is in use; try again later
+    ├── UnknownCall      no call of this organisation has that id
+    ├── CallNotLive      the call exists but has ended, or has not begun
+    └── CommandRefused   the state of the call does not allow the command
+"""
+
+from ..base.errors import AywaError
+
+
+class CallError(AywaError):
+    """Base of every error about a call."""
+
+
+class CallRefused(CallError):
+    """The call cannot be placed; the message says what to change."""
+
+
+class AtCapacity(CallError):
+    """Every permitted call is in use."""
+
+    def __init__(self, limit: int, retry_after_s: int = 5) -> None:
+        super().__init__(
+            f"All {limit} permitted calls are in use. Try again later, or raise RUNTIME_MAX_CALLS."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class UnknownCall(CallError):
+    """No call of this organisation has that id."""
+
+
+class CallNotLive(CallError):
+    """The call is not in progress."""
+
+
+class CommandRefused(CallError):
+    """The state of the call does not allow the command."""
