@@ -1,0 +1,1 @@
+"""Putting it together: settings, construction, serving. Alone in reading the environment."""

@@ -1,0 +1,227 @@
+"""The settings: read once from the environment, checked, and handed on as values.
+
+This is the only module that reads the environment. A wrong value stops the start with a sentence
+that names the variable, what it is and what it may be; all wrong values are told at once.
+docs/settings.md describes every variable.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from ..base.errors import ConfigurationError
+
+T = TypeVar("T")
+
+PREFIXES = ("RUNTIME_", "VOICE_PIPELINE_")
+MINIMUM_KEY_LENGTH = 16
+PORTS_PER_CALL = 2
+
+NOT_OFFERED = {
+    "RUNTIME_STORE_POSTGRES_URL": "keeps its data in SQLite in RUNTIME_DATA_DIR",
+    "REDIS_URL": "runs as a single node, which needs no Redis",
+    "RUNTIME_ARTIFACT_S3_BUCKET": "keeps recordings and captures in RUNTIME_DATA_DIR",
+}
+"""Settings of the product that this version cannot act on. Set, they stop the start: data must
+never lie somewhere else than its owner believes."""
+
+NOT_USED = {
+    "RUNTIME_STORE_ENCRYPTION_KEY": "is valid, but this version stores no secret to encrypt.",
+    "WEBHOOK_SIGNING_SECRET": "is valid, but this version sends no webhooks to sign.",
+}
+"""Settings that are checked and have no effect in this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set."""
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    public_url: str | None = None
+    sip_host: str = "127.0.0.1"
+    sip_port: int = 5060
+    advertised_host: str | None = None
+    rtp_ports: tuple[int, int] = (20000, 20999)
+    max_calls: int = 100
+    data_dir: Path = Path("data")
+    api_key: str | None = field(default=None, repr=False)
+    encryption_key: bytes | None = field(default=None, repr=False)
+    webhook_signing_secret: str | None = field(default=None, repr=False)
+    voice_enabled: bool = True
+    stt_enabled: bool = True
+    tts_enabled: bool = True
+    log_level: str = "info"
+    warnings: tuple[str, ...] = ()
+    """Sentences about settings that have no effect; logged at the start."""
+
+    @property
+    def api_url(self) -> str:
+        """Where clients reach the REST API."""
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return self.public_url or f"http://{host}:{self.http_port}"
+
+    @property
+    def signalled_host(self) -> str:
+        """The address that goes into Contact headers and SDP."""
+        return self.advertised_host or self.sip_host
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the environment. Raises ConfigurationError naming every wrong value."""
+    reader = _Reader(os.environ if environ is None else environ)
+    defaults = Settings()
+    settings = Settings(
+        http_host=reader.read("RUNTIME_HTTP_HOST", _address, defaults.http_host),
+        http_port=reader.read("RUNTIME_HTTP_PORT", _port, defaults.http_port),
+        public_url=reader.read("RUNTIME_PUBLIC_URL", _url, None),
+        sip_host=reader.read("RUNTIME_SIP_HOST", _address, defaults.sip_host),
+        sip_port=reader.read("RUNTIME_SIP_PORT", _port, defaults.sip_port),
+        advertised_host=reader.read("RUNTIME_SIP_ADVERTISED_HOST", _unicast, None),
+        rtp_ports=reader.read("RUNTIME_RTP_PORTS", _port_range, defaults.rtp_ports),
+        max_calls=reader.read("RUNTIME_MAX_CALLS", _positive, defaults.max_calls),
+        data_dir=reader.read("RUNTIME_DATA_DIR", Path, defaults.data_dir),
+        api_key=reader.read("RUNTIME_API_KEY", _key, None),
+        encryption_key=reader.read("RUNTIME_STORE_ENCRYPTION_KEY", _encryption_key, None),
+        webhook_signing_secret=reader.read("WEBHOOK_SIGNING_SECRET", _secret, None),
+        voice_enabled=reader.read("VOICE_PIPELINE_ENABLED", _switch, True),
+        stt_enabled=reader.read("VOICE_PIPELINE_STT_ENABLED", _switch, True),
+        tts_enabled=reader.read("VOICE_PIPELINE_TTS_ENABLED", _switch, True),
+        log_level=reader.read("RUNTIME_LOG_LEVEL", _level, defaults.log_level),
+    )
+    reader.check(settings)
+    if reader.problems:
+        raise ConfigurationError("\n".join(reader.problems))
+    return replace(settings, warnings=reader.without_effect())
+
+
+class _Reader:
+    """Reads variables, collecting what is wrong instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._known: set[str] = set()
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        self._known.add(name)
+        text = self._environ.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(f"{name}: {error}")
+            return default
+
+    def check(self, settings: Settings) -> None:
+        for name, instead in NOT_OFFERED.items():
+            if self._environ.get(name, "").strip():
+                self.problems.append(f"{name}: this version {instead}. Unset it to start.")
+        if ipaddress.ip_address(settings.sip_host).is_unspecified and not settings.advertised_host:
+            self.problems.append(
+                "RUNTIME_SIP_HOST: a wildcard address needs RUNTIME_SIP_ADVERTISED_HOST, "
+                "the address that callers can reach."
+            )
+        low, high = settings.rtp_ports
+        calls = (high - low + 1) // PORTS_PER_CALL
+        if calls < settings.max_calls:
+            self.problems.append(
+                f"RUNTIME_RTP_PORTS: {low}-{high} has room for {calls} calls, but "
+                f"RUNTIME_MAX_CALLS is {settings.max_calls}. Each call takes two ports."
+            )
+
+    def without_effect(self) -> tuple[str, ...]:
+        unknown = sorted(
+            name for name in self._environ.keys() - self._known if name.startswith(PREFIXES)
+        )
+        return (
+            *(f"{name}: there is no such setting. See docs/settings.md." for name in unknown),
+            *(f"{name}: {why}" for name, why in NOT_USED.items() if self._environ.get(name)),
+        )
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address, such as 127.0.0.1 or ::1.") from None
+
+
+def _unicast(text: str) -> str:
+    address = _address(text)
+    if ipaddress.ip_address(address).is_unspecified:
+        raise ValueError(f"{text!r} is a wildcard; give the address that callers can reach.")
+    return address
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a port, a number from 1 to 65535.")
+    return int(text)
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if not match:
+        raise ValueError(f"{text!r} is not a range of ports, such as 20000-20999.")
+    low, high = _port(match[1]), _port(match[2])
+    if low % 2 or low < 1024 or high <= low:
+        raise ValueError(f"{text!r} must begin with an even port of at least 1024 and go upwards.")
+    return low, high
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise ValueError(f"{text!r} is not a number from 1 to 100000.")
+    return int(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in {"true", "1", "yes", "on"}:
+        return True
+    if text.lower() in {"false", "0", "no", "off"}:
+        return False
+    raise ValueError(f"{text!r} is neither true nor false.")
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not a web address, such as https://voice.example.com.")
+    return text.rstrip("/")
+
+
+def _key(text: str) -> str:
+    if len(text) < MINIMUM_KEY_LENGTH or not text.isascii() or not text.isprintable():
+        raise ValueError(f"a key has at least {MINIMUM_KEY_LENGTH} printable ASCII characters.")
+    return text
+
+
+def _secret(text: str) -> str:
+    if len(text) < MINIMUM_KEY_LENGTH:
+        raise ValueError(f"a signing secret has at least {MINIMUM_KEY_LENGTH} characters.")
+    return text
+
+
+def _encryption_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise ValueError("must be 32 random bytes in base64, as `openssl rand -base64 32` prints.")
+    return key
+
+
+def _level(text: str) -> str:
+    if text.lower() not in {"debug", "info", "warning", "error"}:
+        raise ValueError(f"{text!r} is not one of debug, info, warning, error.")
+    return text.lower()

@@ -1,0 +1,70 @@
+"""G.711: every input of both laws against a slow reading of the standard."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from aywa.codecs import g711
+from aywa.codecs.g711 import Law
+
+LAWS: tuple[Law, ...] = ("pcmu", "pcma")
+EVERY_SAMPLE = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16)
+EVERY_OCTET = np.arange(256, dtype=np.uint8)
+
+
+def slow_pcmu(sample: int) -> int:
+    """ITU-T G.711 table 2: 14-bit magnitude, bias 33, eight segments, all bits inverted."""
+    sample >>= 2
+    sign, magnitude = (0x80, -sample) if sample < 0 else (0, sample)
+    magnitude = min(magnitude, 8158) + 33
+    segment = next(s for s in range(8) if magnitude < 64 << s)
+    return ~(sign | segment << 4 | (magnitude >> (segment + 1)) & 0xF) & 0xFF
+
+
+def slow_pcma(sample: int) -> int:
+    """ITU-T G.711 table 1: 13-bit magnitude, even bits inverted."""
+    sample >>= 3
+    sign, magnitude = (0, -sample - 1) if sample < 0 else (0x80, sample)
+    segment = next(s for s in range(8) if magnitude < 32 << s)
+    return (sign | segment << 4 | (magnitude >> max(segment, 1)) & 0xF) ^ 0x55
+
+
+@pytest.mark.parametrize(("law", "slow"), [("pcmu", slow_pcmu), ("pcma", slow_pcma)])
+def test_every_sample_is_encoded_as_the_standard_says(law: Law, slow) -> None:  # type: ignore[no-untyped-def]
+    expected = [slow(int(sample)) for sample in EVERY_SAMPLE]
+    assert g711.encode(EVERY_SAMPLE, law).tolist() == expected
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_octet_survives_a_round_trip(law: Law) -> None:
+    back = g711.encode(g711.decode(EVERY_OCTET, law), law)
+    same = back == EVERY_OCTET
+    assert same.sum() >= 255  # µ-law has two zeros, 0x7F and 0xFF; one of them comes back
+    assert set(EVERY_OCTET[~same].tolist()) <= {0x7F}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="audioop left the standard library")
+@pytest.mark.parametrize("law", LAWS)
+def test_both_directions_equal_the_standard_library(law: Law) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import audioop
+    coder, decoder = {
+        "pcmu": (audioop.lin2ulaw, audioop.ulaw2lin),
+        "pcma": (audioop.lin2alaw, audioop.alaw2lin),
+    }[law]
+    assert g711.encode(EVERY_SAMPLE, law).tobytes() == coder(EVERY_SAMPLE.tobytes(), 2)
+    assert g711.decode(EVERY_OCTET, law).tobytes() == decoder(EVERY_OCTET.tobytes(), 2)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_batches_are_coded_in_place(law: Law) -> None:
+    pcm = np.random.default_rng(1).integers(-32768, 32767, (7, 160)).astype(np.int16)
+    octets, samples = np.empty((7, 160), np.uint8), np.empty((7, 160), np.int16)
+    assert g711.encode(pcm, law, out=octets) is octets
+    assert g711.decode(octets, law, out=samples) is samples
+    assert np.corrcoef(pcm.ravel(), samples.ravel())[0, 1] > 0.999
+    silence = np.full(160, g711.SILENCE[law], np.uint8)
+    assert np.abs(g711.decode(silence, law)).max() <= 8

@@ -1,0 +1,103 @@
+"""Settings: every variable acts, every wrong value is refused with a sentence."""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aywa.base.errors import ConfigurationError
+from aywa.runtime.settings import NOT_OFFERED, Settings, load
+
+
+def test_an_empty_environment_gives_the_embedded_defaults() -> None:
+    assert load({}) == Settings()
+
+
+def test_every_variable_acts() -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    settings = load(
+        {
+            "RUNTIME_HTTP_HOST": "::1",
+            "RUNTIME_HTTP_PORT": "9000",
+            "RUNTIME_PUBLIC_URL": "https://voice.example.com/",
+            "RUNTIME_SIP_HOST": "0.0.0.0",
+            "RUNTIME_SIP_PORT": "5080",
+            "RUNTIME_SIP_ADVERTISED_HOST": "192.0.2.1",
+            "RUNTIME_RTP_PORTS": "30000-30099",
+            "RUNTIME_MAX_CALLS": "50",
+            "RUNTIME_DATA_DIR": "/srv/aywa",
+            "RUNTIME_API_KEY": "k" * 20,
+            "RUNTIME_STORE_ENCRYPTION_KEY": key,
+            "WEBHOOK_SIGNING_SECRET": "s" * 32,
+            "VOICE_PIPELINE_ENABLED": "false",
+            "VOICE_PIPELINE_STT_ENABLED": "no",
+            "VOICE_PIPELINE_TTS_ENABLED": "0",
+            "RUNTIME_LOG_LEVEL": "debug",
+        }
+    )
+    assert [warning.split(":")[0] for warning in settings.warnings] == [
+        "RUNTIME_STORE_ENCRYPTION_KEY",
+        "WEBHOOK_SIGNING_SECRET",
+    ]
+    assert replace(settings, warnings=()) == Settings(
+        http_host="::1",
+        http_port=9000,
+        public_url="https://voice.example.com",
+        sip_host="0.0.0.0",
+        sip_port=5080,
+        advertised_host="192.0.2.1",
+        rtp_ports=(30000, 30099),
+        max_calls=50,
+        data_dir=Path("/srv/aywa"),
+        api_key="k" * 20,
+        encryption_key=bytes(range(32)),
+        webhook_signing_secret="s" * 32,
+        voice_enabled=False,
+        stt_enabled=False,
+        tts_enabled=False,
+        log_level="debug",
+    )
+    assert settings.api_url == "https://voice.example.com"
+    assert settings.signalled_host == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("RUNTIME_HTTP_HOST", "localhost", "is not an IP address"),
+        ("RUNTIME_HTTP_PORT", "0", "is not a port"),
+        ("RUNTIME_HTTP_PORT", "eighty", "is not a port"),
+        ("RUNTIME_PUBLIC_URL", "voice.example.com", "is not a web address"),
+        ("RUNTIME_SIP_HOST", "0.0.0.0", "needs RUNTIME_SIP_ADVERTISED_HOST"),
+        ("RUNTIME_SIP_ADVERTISED_HOST", "::", "is a wildcard"),
+        ("RUNTIME_RTP_PORTS", "20000", "is not a range of ports"),
+        ("RUNTIME_RTP_PORTS", "20001-20999", "must begin with an even port"),
+        ("RUNTIME_RTP_PORTS", "20000-20009", "has room for 5 calls"),
+        ("RUNTIME_MAX_CALLS", "-3", "is not a number"),
+        ("RUNTIME_API_KEY", "short", "at least 16"),
+        ("RUNTIME_STORE_ENCRYPTION_KEY", "abc", "32 random bytes"),
+        ("WEBHOOK_SIGNING_SECRET", "abc", "at least 16"),
+        ("VOICE_PIPELINE_ENABLED", "maybe", "neither true nor false"),
+        ("RUNTIME_LOG_LEVEL", "loud", "is not one of"),
+        *((name, "x", "Unset it to start") for name in NOT_OFFERED),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_sentence(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence) as refused:
+        load({name: value})
+    assert str(refused.value).startswith(name)
+
+
+def test_all_wrong_values_are_told_at_once_and_no_secret_is_shown() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({"RUNTIME_HTTP_PORT": "x", "RUNTIME_SIP_PORT": "y", "RUNTIME_API_KEY": "hunter2"})
+    assert str(refused.value).count("\n") == 2
+    assert "hunter2" not in str(refused.value)
+    assert "k" * 20 not in repr(load({"RUNTIME_API_KEY": "k" * 20}))
+
+
+def test_a_misspelt_name_is_told() -> None:
+    assert load({"RUNTIME_SPI_PORT": "5060"}).warnings == (
+        "RUNTIME_SPI_PORT: there is no such setting. See docs/settings.md.",
+    )
