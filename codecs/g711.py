@@ -36,7 +36,8 @@ def _pcmu_codes() -> Octets:
     biased = np.minimum(np.where(negative, -sample, sample), 8158) + 33
     exponent = np.floor(np.log2(biased)).astype(np.int32) - 5
     code = exponent << 4 | (biased >> (exponent + 1) & 0xF)
-    return (code ^ np.where(negative, 0x7F, 0xFF)).astype(np.uint8)
+    octets: Octets = (code ^ np.where(negative, 0x7F, 0xFF)).astype(np.uint8)
+    return octets
 
 
 def _pcma_codes() -> Octets:
@@ -45,7 +46,8 @@ def _pcma_codes() -> Octets:
     magnitude = np.where(negative, -sample - 1, sample)
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
     code = exponent << 4 | (magnitude >> np.maximum(exponent, 1) & 0xF)
-    return (code ^ np.where(negative, 0x55, 0xD5)).astype(np.uint8)
+    octets: Octets = (code ^ np.where(negative, 0x55, 0xD5)).astype(np.uint8)
+    return octets
 
 
 _LEVELS: dict[Law, Pcm] = {"pcmu": _pcmu_levels(), "pcma": _pcma_levels()}

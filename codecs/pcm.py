@@ -13,7 +13,8 @@ SILENCE_DBFS = -120.0  # what digital silence measures
 
 def clipped(samples: NDArray[Any]) -> Pcm:
     """Round and saturate samples on the 16-bit scale to int16."""
-    return np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)
+    whole: Pcm = np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)
+    return whole
 
 
 def rms_dbfs(pcm: Pcm) -> float:
@@ -31,4 +32,4 @@ def with_gain(pcm: Pcm, decibel: float) -> Pcm:
 
 def mono_mix(stereo: Pcm) -> Pcm:
     """Both channels of shape (samples, 2) as one: their saturated sum."""
-    return np.clip(stereo.astype(np.int32).sum(axis=1), -32_768, 32_767).astype(np.int16)
+    return clipped(stereo.astype(np.int32).sum(axis=1))

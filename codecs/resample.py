@@ -46,7 +46,7 @@ class Resampler:
     @property
     def delay(self) -> float:
         """How far the output lags behind the input, in input samples."""
-        return self._filter.shape[1] / 2
+        return float(self._filter.shape[1] / 2)
 
     def feed(self, pcm: Pcm) -> Pcm:
         """Take the next input samples; gives the output samples that they complete."""
