@@ -4,12 +4,13 @@ Decoding widens to the usual 16-bit scale. Encoding takes the 14 (µ-law) or 13 
 bits of a 16-bit sample. Tables are made once, from the decision values of the standard.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Law = Literal["pcmu", "pcma"]
+T = TypeVar("T", bound=np.generic)
 
 Pcm = NDArray[np.int16]
 Octets = NDArray[np.uint8]
@@ -70,6 +71,7 @@ def encode(pcm: Pcm, law: Law, out: Octets | None = None) -> Octets:
     return _take(_CODES[law], pcm.view(np.uint16), out)
 
 
-def _take(table: NDArray[Any], index: NDArray[Any], out: NDArray[Any] | None) -> Any:
+def _take(table: NDArray[T], index: NDArray[Any], out: NDArray[T] | None) -> NDArray[T]:
     # mode="wrap" spares numpy the range check: an 8- or 16-bit index cannot leave its table.
-    return table.take(index, out=out, mode="wrap")
+    result: NDArray[T] = np.take(table, index, out=out, mode="wrap")
+    return result

@@ -1,0 +1,174 @@
+"""Session descriptions and offer/answer, as peers send them and as RFC 3264 asks."""
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aywa.media.sdp import (
+    Negotiated,
+    NotAcceptable,
+    SdpError,
+    Session,
+    SessionDescription,
+)
+
+HEAD = "v=0\r\no=alice 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
+AUDIO = "m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+AGREED = Negotiated("192.0.2.2", 4000, 4001, "pcma", 8, 101, "sendrecv")
+
+
+def session() -> Session:
+    return Session("192.0.2.1", 20_000, session_id=7)
+
+
+def answered(offer: str) -> tuple[str, Negotiated]:
+    body, agreed = session().answer(offer.encode())
+    return body.decode(), agreed
+
+
+def test_our_offer_is_answered_by_ourselves() -> None:
+    caller, callee = session(), Session("192.0.2.2", 4000, session_id=8)
+    answer, theirs = callee.answer(caller.offer())
+    ours = caller.accept(answer)
+    assert theirs == Negotiated("192.0.2.1", 20_000, 20_001, "pcmu", 0, 101, "sendrecv")
+    assert ours == Negotiated("192.0.2.2", 4000, 4001, "pcmu", 0, 101, "sendrecv")
+
+
+def test_the_offerers_first_law_is_taken_and_only_that() -> None:
+    body, agreed = answered(HEAD + AUDIO)
+    assert agreed == AGREED
+    assert "m=audio 20000 RTP/AVP 8 101\r\n" in body
+    assert "a=rtcp:20001\r\n" in body
+    assert body.endswith("a=sendrecv\r\n")
+
+
+@pytest.mark.parametrize(
+    ("offered", "ours"),
+    [
+        ("sendrecv", "sendrecv"),
+        ("sendonly", "recvonly"),
+        ("recvonly", "sendonly"),
+        ("inactive", "inactive"),
+    ],
+)
+@pytest.mark.parametrize("level", ["session", "media"])
+def test_hold_is_answered_in_kind(offered: str, ours: str, level: str) -> None:
+    line = f"a={offered}\r\n"
+    offer = HEAD + line + AUDIO if level == "session" else HEAD + AUDIO + line
+    body, agreed = answered(offer)
+    assert agreed.direction == ours
+    assert body.endswith(f"a={ours}\r\n")
+
+
+def test_the_old_hold_by_a_zero_address() -> None:
+    _, agreed = answered((HEAD + AUDIO).replace("c=IN IP4 192.0.2.2", "c=IN IP4 0.0.0.0"))
+    assert agreed.direction == "recvonly"
+
+
+def test_versions_run_and_the_session_stays() -> None:
+    ours = session()
+    bodies = [ours.offer(), ours.answer((HEAD + AUDIO).encode())[0], ours.offer("sendonly")]
+    described = [SessionDescription.parse(body) for body in bodies]
+    assert [d.version for d in described] == [1, 2, 3]
+    assert {d.session_id for d in described} == {7}
+    held = HEAD + AUDIO + "a=recvonly\r\n"
+    assert ours.accept(held.encode()).direction == "sendonly"
+    assert ours.accept((HEAD + AUDIO).encode()).direction == "sendonly"
+
+
+def test_media_that_we_do_not_take_are_declined_in_their_order() -> None:
+    fax = "m=image 4400 udptl t38\r\n"
+    video = "m=video 4200 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+    body, agreed = answered(HEAD + video + AUDIO + fax + AUDIO.replace("4000", "4100"))
+    lines = [line for line in body.split("\r\n") if line.startswith("m=")]
+    assert lines == [
+        "m=video 0 RTP/AVP 96",
+        "m=audio 20000 RTP/AVP 8 101",
+        "m=image 0 udptl t38",
+        "m=audio 0 RTP/AVP 8 0 101",
+    ]
+    assert agreed == AGREED
+
+
+def test_a_real_peers_liberties() -> None:
+    offer = HEAD + AUDIO + "a=ptime:30\r\na=rtcp:4999 IN IP4 192.0.2.2\r\nz=?\r\n"
+    bare = offer.replace("\r\n", "\n").rstrip("\n").replace("a=ptime", "k=clear:x\na=ptime")
+    _, agreed = answered(bare)
+    assert agreed == replace(AGREED, ptime_ms=30, remote_rtcp_port=4999)
+
+
+def test_a_dynamic_number_and_a_media_address_are_taken() -> None:
+    _, agreed = answered(
+        HEAD + "m=audio 4000 RTP/AVP 98 97\r\nc=IN IP4 192.0.2.9\r\n"
+        "a=rtpmap:97 pcmu/8000/1\r\na=rtpmap:98 opus/48000/2\r\n"
+    )
+    assert agreed == Negotiated("192.0.2.9", 4000, 4001, "pcmu", 97, None, "sendrecv")
+
+
+def test_ipv6() -> None:
+    offer = Session("2001:db8::2", 4000, 1).offer()
+    assert b"c=IN IP6 2001:db8::2\r\n" in offer
+    _, agreed = Session("2001:db8::1", 20_000, 2).answer(offer)
+    assert agreed.remote_host == "2001:db8::2"
+
+
+@pytest.mark.parametrize(
+    ("offer", "sentence"),
+    [
+        (HEAD + "m=audio 4000 RTP/AVP 18 96\r\na=rtpmap:96 opus/48000/2\r\n", "G729, OPUS/48000"),
+        (HEAD + "m=audio 4000 RTP/SAVP 0\r\n", "the audio is RTP/SAVP"),
+        (HEAD + "m=image 4400 udptl t38\r\n", "there is no audio"),
+        (HEAD + AUDIO.replace("4000", "0"), "there is no audio"),
+        (HEAD, "no media"),
+        (HEAD.replace("c=IN IP4 192.0.2.2\r\n", "") + AUDIO, "no c= line"),
+        (HEAD.replace("c=IN IP4 192.0.2.2", "c=IN IP4 pbx.example") + AUDIO, "not an IP address"),
+        (HEAD.replace("c=IN IP4 192.0.2.2", "c=IN IP6 ::1") + AUDIO, "is IPv6"),
+    ],
+)
+def test_no_common_ground_is_said_in_a_sentence(offer: str, sentence: str) -> None:
+    with pytest.raises(NotAcceptable, match=sentence):
+        answered(offer)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("", "no o= line"),
+        ("hello", "line 1 .* expected v=0"),
+        ("v=0\r\nhello\r\n", "line 2 .* a letter and ="),
+        ("v=0\r\no=- 1\r\n", "no o= line"),
+        (HEAD + "m=audio RTP/AVP 0\r\n", "fewer than four"),
+        (HEAD + "m=audio 70000 RTP/AVP 0\r\n", "line 6 .* port"),
+        (HEAD + "c=IN IP4\r\n", "line 6 .* expected IN"),
+        (HEAD + AUDIO * 40, "more than the 32"),
+        (HEAD + "a=x\r\n" * 1_000, "more than 1000 lines"),
+    ],
+)
+def test_what_is_no_description_is_said_with_its_line(body: str, sentence: str) -> None:
+    with pytest.raises(SdpError, match=sentence):
+        answered(body)
+
+
+def test_a_description_cut_anywhere_is_answered_or_refused_with_a_sentence() -> None:
+    whole = (HEAD + AUDIO).encode()
+    for cut in range(len(whole)):
+        with contextlib.suppress(SdpError, NotAcceptable):
+            session().answer(whole[:cut])
+
+
+lines = st.lists(
+    st.tuples(st.sampled_from("vosctamzq"), st.text(max_size=30)).map("=".join), max_size=12
+)
+
+
+@given(st.binary(max_size=300) | lines.map(lambda them: (HEAD + "\r\n".join(them)).encode()))
+def test_any_bytes_give_an_answer_or_one_of_the_two_errors(body: bytes) -> None:
+    with contextlib.suppress(SdpError, NotAcceptable):
+        session().answer(body)
+    with contextlib.suppress(SdpError):
+        description = SessionDescription.parse(body)
+        parsed = SessionDescription.parse(bytes(description))
+        assert [m.port for m in parsed.media] == [m.port for m in description.media]
