@@ -1,11 +1,11 @@
 """What can be wrong with a request about a call.
 
-    CallError
-    ├── CallRefused      the call cannot be placed; the message says what to change
-    ├── AtCapacity       every permitted call is in use; try again later
-    ├── UnknownCall      no call of this organisation has that id
-    ├── CallNotLive      the call exists but has ended, or has not begun
-    └── CommandRefused   the state of the call does not allow the command
+CallError
+├── CallRefused      the call cannot be placed; the message says what to change
+├── AtCapacity       every permitted call is in use; try again later
+├── UnknownCall      no call of this organisation has that id
+├── CallNotLive      the call exists but has ended, or has not begun
+└── CommandRefused   the state of the call does not allow the command
 """
 
 from ..base.errors import AywaError

@@ -1,0 +1,1 @@
+"""The shapes of the resources: every field of the contract, with its limits."""
