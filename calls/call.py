@@ -1,0 +1,304 @@
+"""One call, from its first message to its last: the leg, the conversation, the document.
+
+Everything that happens comes through one inbox and is taken in order, so the document has one
+writer. Audio does not come this way: the leg hands it to the conversation at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..base.clock import Clock, iso
+from ..media import plane
+from ..providers.catalog import Providers
+from ..sip import events as sip
+from ..store.documents import Document, Store
+from ..voice import conversation_events as said
+from ..voice.latency import TurnLatency
+from ..voice.session import Conversation
+from ..voice.settings import ConversationSettings
+from . import state
+from .control import AddMessage, ControlCommand, EndCall, Say
+from .errors import CallNotLive
+from .report import Report, latency_document
+from .sip_leg import (
+    LegCancelled,
+    LegDirection,
+    LegEnded,
+    LegEvent,
+    LegFailed,
+    LegRefused,
+    LegRinging,
+    LegUp,
+    SipLeg,
+)
+from .timeline import Source, Timeline
+
+log = logging.getLogger(__name__)
+
+GOODBYE_S = 0.5  # how long the answer to our BYE may take to reach the capture
+SIP_FAILURE_REASONS = {"no_ack": state.INBOUND_FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every call writes to."""
+
+    store: Store
+    timeline: Timeline
+    clock: Clock
+    api_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Where an outbound call goes, and as whom."""
+
+    target: str
+    from_uri: str
+    from_name: str | None = None
+
+
+class Call:
+    """A live call. `run` sets it up, lives it and winds it up."""
+
+    def __init__(
+        self,
+        house: House,
+        document: Document,
+        leg: SipLeg,
+        inbox: "asyncio.Queue[LegEvent | said.ConversationEvent]",
+        providers: Providers,
+        settings: ConversationSettings,
+    ) -> None:
+        self._house = house
+        self.document = document
+        self._leg = leg
+        self._inbox = inbox
+        self._providers = providers
+        self._settings = settings
+        self._key = (document["orgId"], document["id"])
+        clock = house.clock
+        self._report = Report(wall_offset=clock.wall() - clock.monotonic())
+        self._conversation: Conversation | None = None
+        self._dialed = False
+        self._ended_reason: str | None = None
+        self._ended_message: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The call's id."""
+        return self._key[1]
+
+    async def answer(self, invited: sip.Invited) -> None:
+        """Live an inbound call to its end."""
+        await self._house.store.insert("call", self.document)
+        self._note_status()
+        headers = (("X-Call-Id", self.id),)
+        await self._live(self._leg.accept(invited, headers))
+
+    async def dial(self, dial: Dial) -> None:
+        """Live an outbound call, whose document is stored already, to its end."""
+        self._dialed = True
+        self._note_status()
+        await self._live(
+            self._leg.dial(dial.target, from_uri=dial.from_uri, from_name=dial.from_name)
+        )
+
+    def on_media(self, event: plane.Event) -> None:
+        """Take one event of the leg's stream."""
+        match event:
+            case plane.PeerLocked() | plane.MediaSilent() | plane.ArtifactFailed():
+                self._note_media(event)
+            case _ if self._conversation:
+                self._conversation.on_media(event)
+
+    def control(self, command: ControlCommand) -> None:
+        """Carry out a command. Raises CallNotLive when nobody is talking yet or any more."""
+        if isinstance(command, EndCall):
+            self.end(state.MANUALLY_CANCELED)
+            return
+        if self._conversation is None or self._ended_reason:
+            raise CallNotLive("The call is not in progress: nothing can be said in it.")
+        self._note("log", "control", {"command": type(command).__name__})
+        match command:
+            case Say():
+                self._conversation.say(
+                    command.content,
+                    end_call_after=command.end_call_after_spoken,
+                    interrupt=command.interrupt_assistant_enabled,
+                    interruptible=command.interruptions_enabled,
+                )
+            case AddMessage():
+                self._conversation.add_message(
+                    command.role,
+                    command.content,
+                    trigger_response=command.trigger_response_enabled,
+                )
+
+    def end(self, reason: str, message: str | None = None) -> None:
+        """End the call for `reason`, unless it has ended for another already."""
+        self._settle(reason, message)
+        self._leg.hang_up(self._dialed)
+        self._inbox.put_nowait(LegEnded("ours"))
+
+    async def _live(self, set_up: Any) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                try:
+                    await set_up
+                    await self._follow(tasks)
+                except LegFailed as failure:
+                    failed = state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED
+                    self._settle(failed, str(failure))
+                if self._conversation:
+                    self._conversation.end("call-ended")
+        except* Exception as errors:  # a bug of ours ends this call and no other
+            log.exception("call failed", extra={"call": self.id}, exc_info=errors)
+            self._settle(state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED, None)
+        finally:
+            await self._wind_up()
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        """Take what happens until the leg is over."""
+        over = False
+        while not over:
+            event = await self._inbox.get()
+            match event:
+                case LegUp():
+                    await self._set_status("in-progress")
+                    self._start_conversation(tasks)
+                case LegRinging():
+                    await self._set_status("ringing")
+                case LegRefused() | LegCancelled() | LegEnded():
+                    self._leg_over(event)
+                    over = True
+                case LegDirection():
+                    self._note("sip", "hold", {"direction": event.direction})
+                case said.CallEndRequested():
+                    self.end(event.reason)
+                case _:
+                    self._note_said(event)
+
+    def _start_conversation(self, tasks: asyncio.TaskGroup) -> None:
+        if self._conversation:
+            return
+        self._report.begin(self._house.clock.monotonic())
+        self._conversation = Conversation(
+            settings=self._settings,
+            line=self._leg.stream,
+            stt=self._providers.stt,
+            model=self._providers.model,
+            tts=self._providers.tts,
+            clock=self._house.clock,
+            on_event=self._inbox.put_nowait,
+        )
+        tasks.create_task(self._conversation.run(), name=f"conversation {self.id}")
+
+    def _leg_over(self, event: LegRefused | LegCancelled | LegEnded) -> None:
+        match event:
+            case LegRefused():
+                self._settle(
+                    state.reason_of_refusal(event.status), f"{event.status} {event.reason}"
+                )
+            case LegCancelled():
+                self._settle(state.CALLER_GAVE_UP, None)
+            case LegEnded():
+                reason = SIP_FAILURE_REASONS.get(event.why, state.CUSTOMER_ENDED)
+                self._settle(reason, None if event.why == "bye" else f"SIP: {event.why}")
+
+    def _settle(self, reason: str, message: str | None) -> None:
+        """The first reason counts."""
+        if self._ended_reason is None:
+            self._ended_reason, self._ended_message = reason, message
+
+    async def _wind_up(self) -> None:
+        self._leg.hang_up(self._dialed)
+        await asyncio.sleep(GOODBYE_S if self._conversation else 0)
+        closed = await self._leg.close()
+        while not self._inbox.empty():  # what the conversation said while it ended
+            event = self._inbox.get_nowait()
+            if not isinstance(event, LegEvent | said.CallEndRequested):
+                self._note_said(event)
+        if closed:
+            self._note("media", "stream-report", closed.report.as_document())
+        self.document["artifact"] = self._report.artifact() | self._addresses()
+        self.document["messages"] = self.document["artifact"]["messages"]
+        self.document["endedReason"] = self._ended_reason or state.CUSTOMER_ENDED
+        if self._ended_message:
+            self.document["endedMessage"] = self._ended_message
+        await self._set_status("ended")
+
+    def _addresses(self) -> dict[str, str]:
+        base = f"{self._house.api_url}/call/{self.id}"
+        return {
+            "recordingUrl": f"{base}/recording",
+            "stereoRecordingUrl": f"{base}/recording/stereo",
+            "pcapUrl": f"{base}/pcap",
+        }
+
+    async def _set_status(self, status: state.CallStatus) -> None:
+        if status not in state.NEXT[self.document["status"]]:
+            return
+        now = iso(self._house.clock.wall())
+        changes: Document = {"status": status, "updatedAt": now}
+        if status == "in-progress":
+            changes["startedAt"] = now
+        if self._leg.sip_call_id:
+            changes["phoneCallProviderId"] = self._leg.sip_call_id
+        if status == "ended":
+            kept = ("artifact", "messages", "endedReason", "endedMessage")
+            changes["endedAt"] = now
+            changes |= {key: self.document[key] for key in kept if key in self.document}
+        self.document.update(changes)
+        self._note_status()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(
+                self._house.store.merge("call", *self._key, changes)  # what `PATCH` wrote stays
+            )
+
+    def _note_status(self) -> None:
+        data = {"status": self.document["status"]}
+        data |= {k: self.document[k] for k in ("endedReason", "endedMessage") if k in self.document}
+        self._note("status", "status-update", data)
+        log.info("call", extra={"call": self.id, **data})
+
+    def _note_said(self, event: Any) -> None:
+        """Write what the conversation told into the report and the timeline."""
+        match event:
+            case said.UserTurn():
+                self._report.user(event)
+                self._note("message", "user-turn", asdict(event), event.ended_at)
+            case said.AssistantTurn():
+                self._report.assistant(event)
+                self._note("message", "assistant-turn", asdict(event), event.ended_at)
+            case said.UserTranscript():
+                self._note("message", "transcript", asdict(event), event.at)
+            case TurnLatency():
+                self._report.latency(event)
+                data = latency_document(event) | {"generation": event.generation}
+                self._note("log", "turn-latency", data, event.at)
+            case said.ProviderFailed() | said.Anomaly():
+                log.warning("conversation", extra={"call": self.id, "what": event})
+                self._note("warning", _kebab(event), asdict(event), event.at)
+            case _:
+                self._note("log", _kebab(event), asdict(event), event.at)
+
+    def _note_media(self, event: Any) -> None:
+        data = asdict(event)
+        del data["stream"]
+        source: Source = "media"
+        if isinstance(event, plane.ArtifactFailed):
+            source = "warning"
+            log.error("artifact cannot be written", extra={"call": self.id, **data})
+        self._note(source, _kebab(event), data, data.get("at"))
+
+    def _note(self, source: Source, kind: str, data: Any, at: float | None = None) -> None:
+        self._house.timeline.note(self._key, source, kind, data, at)
+
+
+def _kebab(event: object) -> str:
+    name = type(event).__name__
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")

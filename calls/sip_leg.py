@@ -1,0 +1,324 @@
+"""A SIP leg: one SIP dialog joined to one RTP stream.
+
+The only place where signalling and media meet. A leg turns SIP events and session descriptions into
+stream configurations, and tells its owner in a few words what became of it. It knows no assistant
+and no document: the runtime's calls and the command-line caller use it alike.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..base.errors import AywaError
+from ..base.ids import Entropy
+from ..media import MediaError, plane
+from ..media.io.client import MediaPlane, MediaStream
+from ..media.quality import StreamReport
+from ..media.sdp import Negotiated, NotAcceptable, SdpError, Session
+from ..sip import events as sip
+from ..sip.io.endpoint import SipEndpoint
+from .wire_log import WireLog
+
+log = logging.getLogger(__name__)
+
+BAD_REQUEST, NOT_ACCEPTABLE, UNAVAILABLE = 400, 488, 503
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    """The far end rings; with `early_media` we already hear it."""
+
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegUp:
+    """Both sides agreed: the leg is in talk. `headers` are those of the far end's answer."""
+
+    headers: sip.HeaderList = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LegRefused:
+    """The far end (or we) refused the call with a SIP status."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegCancelled:
+    """The caller gave up before we answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegDirection:
+    """The far end put us on hold, or took us off: our own direction now."""
+
+    direction: plane.Direction
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """The dialog is over. `why` is the SIP room's word: bye, no_ack, timeout, transport …"""
+
+    why: str
+
+
+LegEvent = LegRinging | LegUp | LegRefused | LegCancelled | LegDirection | LegEnded
+State = Literal["new", "ringing", "up", "over"]
+
+
+class LegFailed(AywaError):
+    """A leg could not be set up; `status` is the SIP answer that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What every leg needs from the house: the SIP endpoint, the media plane, the capture tap."""
+
+    endpoint: SipEndpoint
+    media: MediaPlane
+    wire: WireLog
+    entropy: Entropy
+    media_host: str
+    """Address that RTP sockets are bound to."""
+    signalled_host: str
+    """Address that session descriptions carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Where a leg writes, and what."""
+
+    folder: str
+    record: bool = True
+    capture: bool = True
+
+
+class SipLeg:
+    """One SIP dialog and its RTP stream, from either side of the call."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        name: str,
+        *,
+        on_event: Callable[[LegEvent], None],
+        on_media: Callable[[plane.Event], None],
+    ) -> None:
+        self._exchange = exchange
+        self._name = name
+        self._on_event = on_event
+        self._on_media = on_media
+        self._artifacts: Artifacts | None = None
+        self._session: Session | None = None
+        self._stream: MediaStream | None = None
+        self._state: State = "new"
+        self._direction: plane.Direction = "sendrecv"
+        self.dialog: str | None = None
+        self.sip_call_id: str | None = None
+
+    @property
+    def stream(self) -> MediaStream:
+        """The open RTP stream. Raises LegFailed before `accept` or `dial` opened it."""
+        if self._stream is None:
+            raise LegFailed(UNAVAILABLE, "the leg has no media stream")
+        return self._stream
+
+    def keep(self, artifacts: Artifacts) -> None:
+        """Record and capture the leg; to be said before `accept` or `dial`."""
+        self._artifacts = artifacts
+
+    async def accept(self, invited: sip.Invited, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Ring and answer an incoming INVITE.
+
+        Raises LegFailed, having refused the INVITE, when there is no common ground or no port.
+        """
+        self._exchange.endpoint.ring(invited.leg)
+        self._state = "ringing"
+        try:
+            session = await self._open_stream()
+            body = self._answer(invited.body) if invited.body else session.offer()
+        except LegFailed as failure:
+            self.refuse(failure.status, str(failure))
+            raise
+        self._claim(invited.call_id)
+        if self._state == "ringing":  # the caller may have given up while the port was opened
+            self._exchange.endpoint.answer(invited.leg, body, headers)
+
+    async def dial(
+        self,
+        target: str,
+        *,
+        from_uri: str,
+        from_name: str | None = None,
+        transport: Literal["udp", "tcp"] | None = None,
+    ) -> None:
+        """Send an INVITE to `target`. Raises LegFailed if no port is to be had."""
+        session = await self._open_stream()
+        if self._state != "new":  # hung up while the port was opened
+            return
+        self._state = "ringing"
+        endpoint = self._exchange.endpoint
+        self.dialog = endpoint.invite(
+            target,
+            from_uri=from_uri,
+            from_name=from_name,
+            body=session.offer(),
+            transport=transport,
+        )
+        self._claim(endpoint.call_id(self.dialog))
+
+    def refuse(self, status: int, reason: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Refuse the incoming INVITE."""
+        if self.dialog and self._state in ("new", "ringing"):
+            self._state = "over"
+            self._exchange.endpoint.refuse(self.dialog, status, reason, headers)
+
+    def hang_up(self, dialed: bool) -> None:
+        """End the leg in whatever state it is: CANCEL, refuse or BYE."""
+        state, self._state = self._state, "over"
+        if self.dialog is None or state == "over":
+            return
+        if state == "up":
+            self._exchange.endpoint.bye(self.dialog)
+        elif dialed:
+            self._exchange.endpoint.cancel(self.dialog)
+        else:
+            self._exchange.endpoint.refuse(self.dialog, 480, "Temporarily Unavailable")
+
+    async def close(self) -> StreamReport | None:
+        """Close the stream, and with it recording and capture; the dialog must be over."""
+        if self.sip_call_id:
+            self._exchange.wire.release(self.sip_call_id)
+        stream, self._stream = self._stream, None
+        return await stream.close() if stream else None
+
+    def handle(self, event: sip.SipEvent) -> None:
+        """Take one event of this leg's dialog."""
+        try:
+            self._handle(event)
+        except LegFailed as failure:
+            log.warning("leg failed", extra={"leg": self._name, "why": failure})
+            self.hang_up(dialed=True)
+            self._on_event(LegEnded(str(failure)))
+
+    def _handle(self, event: sip.SipEvent) -> None:
+        match event:
+            case sip.Rang():
+                self._take_answer(event.body)
+                self._on_event(LegRinging(early_media=bool(event.body)))
+            case sip.Answered() | sip.Confirmed():
+                self._come_up(event)
+            case sip.Offered():
+                self._answer_offer(event)
+            case sip.Refused() | sip.Cancelled() | sip.Ended():
+                self._go_down(event)
+
+    def _come_up(self, event: sip.Answered | sip.Confirmed) -> None:
+        if self._state == "over":  # the answer crossed our CANCEL: the user agent says BYE
+            return
+        self._state = "up"
+        self._take_answer(event.body)
+        self._on_event(LegUp(event.headers if isinstance(event, sip.Answered) else ()))
+
+    def _go_down(self, event: sip.Refused | sip.Cancelled | sip.Ended) -> None:
+        self._state = "over"
+        match event:
+            case sip.Refused():
+                self._on_event(LegRefused(event.status, event.reason))
+            case sip.Cancelled():
+                self._on_event(LegCancelled())
+            case sip.Ended():
+                self._on_event(LegEnded(event.reason))
+
+    async def _open_stream(self) -> Session:
+        kept = self._artifacts
+        try:
+            self._stream = await self._exchange.media.open(
+                self._name,
+                self._exchange.media_host,
+                on_event=self._on_media,
+                folder=kept.folder if kept else None,
+                record=bool(kept and kept.record),
+                capture=bool(kept and kept.capture),
+            )
+        except MediaError as error:
+            raise LegFailed(UNAVAILABLE, str(error)) from error
+        host, number = self._exchange.signalled_host, self._exchange.entropy.integer(48)
+        self._session = Session(host, self._stream.port, number)
+        return self._session
+
+    def _claim(self, sip_call_id: str) -> None:
+        self.sip_call_id = sip_call_id
+        self._exchange.wire.claim(sip_call_id, self._capture)
+
+    def _capture(self, message: sip.WireMessage) -> None:
+        if self._stream:
+            self._stream.capture_sip(
+                at=message.at,
+                source=message.source,
+                destination=message.destination,
+                transport=message.transport,
+                payload=message.payload,
+            )
+
+    def _answer(self, offer: bytes) -> bytes:
+        """Answer an offer and set the stream up. Raises LegFailed."""
+        if self._session is None:
+            raise LegFailed(UNAVAILABLE, "the leg has no media session")
+        try:
+            body, agreed = self._session.answer(offer)
+        except SdpError as error:
+            raise LegFailed(BAD_REQUEST, str(error)) from error
+        except NotAcceptable as error:
+            raise LegFailed(NOT_ACCEPTABLE, str(error)) from error
+        self._configure(agreed)
+        return body
+
+    def _take_answer(self, answer: bytes | None) -> None:
+        """Take the far end's answer to our offer, if it came. Raises LegFailed."""
+        if not answer or self._session is None:
+            return
+        try:
+            self._configure(self._session.accept(answer))
+        except (SdpError, NotAcceptable) as error:
+            raise LegFailed(
+                NOT_ACCEPTABLE, f"the far end's answer cannot be used: {error}"
+            ) from error
+
+    def _answer_offer(self, offered: sip.Offered) -> None:
+        """Answer a re-INVITE; one that cannot be met leaves the call as it was."""
+        endpoint = self._exchange.endpoint
+        try:
+            if offered.body:
+                body = self._answer(offered.body)
+            elif self._session:
+                body = self._session.offer()
+            else:
+                raise LegFailed(UNAVAILABLE, "the leg has no media session")
+        except LegFailed as failure:
+            log.warning("re-INVITE refused", extra={"leg": self._name, "why": failure})
+            endpoint.refuse_offer(offered.leg, failure.status, str(failure))
+            return
+        endpoint.accept_offer(offered.leg, body)
+
+    def _configure(self, agreed: Negotiated) -> None:
+        before, self._direction = self._direction, agreed.direction
+        self.stream.configure(
+            remote_host=agreed.remote_host,
+            remote_port=agreed.remote_port,
+            remote_rtcp_port=agreed.remote_rtcp_port,
+            law=agreed.law,
+            payload_type=agreed.payload_type,
+            event_payload_type=agreed.event_payload_type,
+            direction=agreed.direction,
+        )
+        if before != agreed.direction:
+            self._on_event(LegDirection(agreed.direction))

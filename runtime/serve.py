@@ -1,0 +1,100 @@
+"""Serving: one event loop for SIP, calls and the REST API, until a signal says stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from ..base.errors import AywaError, ConfigurationError
+from . import logs
+from .build import Runtime, runtime
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class RuntimeFault(AywaError):
+    """A part died without which no call can be carried."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: ours end the calls first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None]) -> None:
+    """Run until a stop signal. `announce` is called once everything is ready. Raises AywaError."""
+    logs.configure(settings.log_level)
+    for warning in settings.warnings:
+        log.warning(warning)
+    stop = asyncio.Event()
+    faults: list[str] = []
+
+    def on_fault(why: str) -> None:
+        log.error("the runtime stops", extra={"why": why})
+        faults.append(why)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    listener = _listen(settings)
+    with contextlib.closing(listener):
+        async with runtime(settings, on_fault) as built:
+            server = _Server(
+                uvicorn.Config(
+                    built.app,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=3,
+                    h11_max_incomplete_event_size=64 * 1024,
+                )
+            )
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            stopping = asyncio.create_task(stop.wait())
+            announce(built, settings)
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+            server.should_exit = True
+            stopping.cancel()
+            await serving
+    if faults:
+        raise RuntimeFault(f"{faults[0]} Start the runtime again.")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.http_host, settings.http_port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"The REST API cannot listen on {settings.http_host} port {settings.http_port}: "
+            f"{error.strerror}. Stop the program that uses it, or set RUNTIME_HTTP_PORT."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def run(settings: Settings, announce: Callable[[Runtime, Settings], None]) -> None:
+    """`serve` on the fastest event loop there is. Raises AywaError."""
+    if sys.platform == "win32":
+        asyncio.run(serve(settings, announce))
+        return
+    import uvloop
+
+    uvloop.run(serve(settings, announce))
