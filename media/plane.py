@@ -200,6 +200,15 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Playout of the generation has come to `samples`: there is room for more behind it."""
+
+    stream: str
+    generation: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """Playout is frozen; `samples` of the generation left before."""
 
@@ -261,6 +270,7 @@ Event = (
     | Digit
     | PlayStarted
     | Played
+    | Room
     | Paused
     | Flushed
     | PeerLocked

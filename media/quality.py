@@ -1,6 +1,18 @@
-"""What a stream's packets tell about the line: counts, loss, jitter (RFC 3550 §6.4.1)."""
+"""What a stream's packets tell about the line: counts, loss, jitter (RFC 3550 §6.4.1, A.1, A.8)."""
 
 from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .streams import Columns, Rows, column
+
+CLOCK_RATE = 8000
+HISTORY = 128
+"""Sequence numbers remembered to tell a duplicate from a late packet."""
+MAX_MISORDER = 100
+MAX_DROPOUT = 3000
+"""RFC 3550 A.1: a sequence number outside these bounds must prove itself by a successor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +39,115 @@ class StreamReport:
     def as_document(self) -> dict[str, float | int | None]:
         """The report as the timeline shows it."""
         return asdict(self)
+
+
+class Tally(Columns):
+    """Counters that the stages raise; the names are those of StreamReport."""
+
+    late: NDArray[np.int64] = column(np.int64)
+    concealed: NDArray[np.int64] = column(np.int64)
+    malformed: NDArray[np.int64] = column(np.int64)
+    strangers: NDArray[np.int64] = column(np.int64)
+    wrong_payload_type: NDArray[np.int64] = column(np.int64)
+    comfort_noise: NDArray[np.int64] = column(np.int64)
+
+    @staticmethod
+    def add(counter: NDArray[np.int64], rows: Rows) -> None:
+        """Count one for each entry of `rows`; a row may stand several times in it."""
+        if len(rows):
+            np.add.at(counter, rows, 1)
+
+
+class Reception(Columns):
+    """Sequence numbers, loss and jitter of what each stream receives."""
+
+    started: NDArray[np.bool_] = column(np.bool_)
+    ssrc: NDArray[np.int64] = column(np.int64)
+    highest: NDArray[np.int64] = column(np.int64)
+    """Extended highest sequence number."""
+    base: NDArray[np.int64] = column(np.int64)
+    probation: NDArray[np.int64] = column(np.int64, default=-1)
+    """The sequence number that would confirm a jump, or -1."""
+    seen: NDArray[np.int64] = column(np.int64, HISTORY, default=-1)
+    received: NDArray[np.int64] = column(np.int64)
+    duplicates: NDArray[np.int64] = column(np.int64)
+    expected_before: NDArray[np.int64] = column(np.int64)
+    """Packets expected in earlier runs of sequence numbers (before an SSRC change or a jump)."""
+    transit: NDArray[np.float64] = column(np.float64, default=np.nan)
+    jitter: NDArray[np.float64] = column(np.float64)
+    """Timestamp units."""
+    reported_expected: NDArray[np.int64] = column(np.int64)
+    reported_received: NDArray[np.int64] = column(np.int64)
+
+    def note(
+        self, rows: Rows, ssrc: NDArray[np.int64], sequence: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Count packets of unique rows.
+
+        Returns (fresh, newest, restarted): whether a packet is to be used at all, whether it is
+        ahead of all before it, and whether it begins a new run of numbers.
+        """
+        highest = self.highest[rows]
+        step = (sequence - highest).astype(np.int16).astype(np.int64)
+        running = self.started[rows] & (self.ssrc[rows] == ssrc)
+        jump = running & ((step < -MAX_MISORDER) | (step > MAX_DROPOUT))
+        confirmed = jump & (self.probation[rows] == sequence)
+        restarted = ~running | confirmed
+        waiting = jump & ~confirmed
+        self.probation[rows] = np.where(waiting, (sequence + 1) & 0xFFFF, -1)
+        if restarted.any():
+            self._restart(rows[restarted], ssrc[restarted], sequence[restarted])
+        extended = np.where(restarted, sequence, highest + step)
+        fresh = ~waiting
+        duplicate = fresh & (self.seen[rows, extended % HISTORY] == extended)
+        self.duplicates[rows[duplicate]] += 1
+        fresh &= ~duplicate
+        newest = fresh & (restarted | (step > 0))
+        used, number = rows[fresh], extended[fresh]
+        self.seen[used, number % HISTORY] = number
+        self.highest[used] = np.maximum(self.highest[used], number)
+        self.received[used] += 1
+        return fresh, newest, restarted
+
+    def measure(self, rows: Rows, timestamp: NDArray[np.int64], at: NDArray[np.float64]) -> None:
+        """Advance the interarrival jitter (RFC 3550 §6.4.1) by audio packets of unique rows."""
+        arrival = (at * CLOCK_RATE).astype(np.int64)
+        transit = ((arrival - timestamp) & 0xFFFFFFFF).astype(np.float64)
+        change = np.abs(transit - self.transit[rows])
+        change = np.minimum(change, 2.0**32 - change)
+        # A step of over a second is a new talkspurt's timestamp base, not a delayed packet.
+        usable = change < CLOCK_RATE
+        self.transit[rows] = transit
+        jitter = self.jitter[rows]
+        self.jitter[rows] = np.where(usable, jitter + (change - jitter) / 16, jitter)
+
+    def expected(self, row: int) -> int:
+        """Packets that the peer sent, judged by its sequence numbers."""
+        return int(self.expected_before[row]) + self._span(row)
+
+    def lost(self, row: int) -> int:
+        """Packets that never came (RFC 3550 A.3); never negative, duplicates not counted."""
+        return max(0, self.expected(row) - int(self.received[row]))
+
+    def interval_loss(self, row: int) -> int:
+        """The fraction lost since the last call, in 1/256 (RFC 3550 A.3)."""
+        expected = self.expected(row) - int(self.reported_expected[row])
+        received = int(self.received[row] - self.reported_received[row])
+        self.reported_expected[row] += expected
+        self.reported_received[row] += received
+        lost = expected - received
+        return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)
+
+    def _span(self, row: int) -> int:
+        if not self.started[row]:
+            return 0
+        return int(self.highest[row] - self.base[row]) + 1
+
+    def _restart(self, rows: Rows, ssrc: NDArray[np.int64], sequence: NDArray[np.int64]) -> None:
+        span = np.where(self.started[rows], self.highest[rows] - self.base[rows] + 1, 0)
+        self.expected_before[rows] += span
+        self.started[rows] = True
+        self.ssrc[rows] = ssrc
+        self.base[rows] = self.highest[rows] = sequence
+        self.seen[rows] = -1
+        self.transit[rows] = np.nan

@@ -1,0 +1,298 @@
+"""The media engine: one 20 ms tick for all streams at once.
+
+Sans-IO: commands and received datagrams go in, datagrams to send, events and bytes to be written to
+files come out. Sockets, files and the clock belong to the shells in `media/io`. Within a tick:
+everything received is captured and heard, then one packet is made for each stream that may send.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.ids import Entropy
+from . import plane
+from .capture import Capture
+from .datagrams import NO_ADDRESS, AddressBook, Datagrams, Received
+from .hearing import Hearing, rounds
+from .peers import Peers
+from .playout import Playout
+from .quality import Reception, StreamReport, Tally
+from .recorder import Recorder
+from .reports import Reports
+from .rtp import RtpError
+from .rtp.columns import is_rtcp
+from .sender import LAWS, PACKET, Sender
+from .streams import Columns, Rows, StreamTable, TableFull, column
+
+ROOM_TICKS = 5
+"""How often a playing stream tells how far it has come."""
+
+_SENDS = {"sendrecv", "sendonly"}
+_RECEIVES = {"sendrecv", "recvonly"}
+
+
+class Session(Columns):
+    """What offer and answer settled, beyond addresses and formats."""
+
+    local: NDArray[np.int64] = column(np.int64)
+    configured: NDArray[np.bool_] = column(np.bool_)
+    sends: NDArray[np.bool_] = column(np.bool_)
+    receives: NDArray[np.bool_] = column(np.bool_)
+    silent: NDArray[np.bool_] = column(np.bool_)
+    """MediaSilent was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes to be appended to one file of a stream."""
+
+    stream: str
+    artifact: Literal["recording", "pcap"]
+    data: bytes
+
+
+@dataclass(slots=True)
+class Output:
+    """What a tick or a command gave rise to."""
+
+    packets: list[Datagrams] = field(default_factory=list)
+    events: list[plane.Event] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+
+
+class Engine:
+    """All streams of one media process."""
+
+    def __init__(self, *, capacity: int, entropy: Entropy, media_timeout_s: float = 10.0) -> None:
+        """`media_timeout_s` without packets is told as MediaSilent."""
+        self.book = AddressBook()
+        self._entropy = entropy
+        self._media_timeout_s = media_timeout_s
+        self._session = Session()
+        self._peers = Peers()
+        self._reception = Reception()
+        self._tally = Tally()
+        self._playout = Playout()
+        self._sender = Sender()
+        self._reports = Reports(self._reception, self._sender, entropy)
+        self._recorder = Recorder()
+        self._capture = Capture(self.book)
+        members: list[Columns] = [self._session, self._peers, self._reception, self._tally]
+        members += [self._playout, self._sender, self._reports, self._recorder, self._capture]
+        self.table = StreamTable(members, capacity=capacity)
+        self._hearing = Hearing(
+            self.table, self._peers, self._reception, self._tally, self._recorder, self.book
+        )
+        for columns in self._hearing.members():
+            self.table.join(columns)
+        self._ticks = 0
+
+    def open(self, command: plane.OpenStream, port: int, now: float) -> int:
+        """Give a stream its row; gives the row. Raises TableFull."""
+        row = self.table.open(command.stream, now)
+        self._session.local[row] = self.book.number(command.host, port)
+        self._sender.open(row, self._entropy)
+        self._reports.open(row, now)
+        self._hearing.formats.packet_at[row] = now
+        if command.folder and command.record:
+            self._recorder.open(row, now)
+        if command.folder and command.capture:
+            self._capture.open(row, now)
+        return row
+
+    def handle(self, command: plane.Command, now: float, wall: float) -> Output:
+        """Carry out a command on an open stream; one on an unknown stream is ignored."""
+        output = Output()
+        row = self.table.streams.get(command.stream)
+        if row is None:
+            return output
+        match command:
+            case plane.ConfigureStream():
+                self._configure(row, command, now)
+            case plane.CaptureSip():
+                self._capture.sip(row, command)
+            case plane.CloseStream():
+                self._close(row, command.stream, now, wall, output)
+            case _:
+                output.events += self._speak(row, command, now)
+        return output
+
+    def tick(self, now: float, wall: float, received: Received) -> Output:
+        """One 20 ms step; `now` is monotonic seconds, `wall` epoch seconds."""
+        output = Output()
+        rows = self.table.rows
+        self._ticks += 1
+        self._recorder.tick(rows, now)
+        output.events += self._receive(received, now, wall)
+        output.events += self._hearing.hear(rows, now)
+        self._send(rows, now, wall, output)
+        self._report(rows, now, wall, output)
+        output.events += self._silences(rows, now)
+        self._write(rows, now, output)
+        return output
+
+    def _configure(self, row: int, command: plane.ConfigureStream, now: float) -> None:
+        remote = self.book.number(command.remote_host, command.remote_port)
+        control = self.book.number(command.remote_host, command.remote_rtcp_port)
+        self._peers.describe(row, remote, control)
+        formats, law = self._hearing.formats, LAWS.index(command.law)
+        if not self._session.configured[row]:
+            formats.law[row] = law
+            formats.packet_at[row] = now
+        formats.agreed_law[row] = self._sender.law[row] = law
+        formats.payload_type[row] = self._sender.payload_type[row] = command.payload_type
+        event = command.event_payload_type
+        formats.event_payload_type[row] = -1 if event is None else event
+        receives = command.direction in _RECEIVES
+        if receives and not self._session.receives[row]:
+            formats.packet_at[row] = now
+        self._session.configured[row] = True
+        self._session.sends[row] = command.direction in _SENDS
+        self._session.receives[row] = receives
+
+    def _speak(self, row: int, command: plane.Command, now: float) -> list[plane.Event]:
+        stream, playout = command.stream, self._playout
+        match command:
+            case plane.Play(generation=generation, pcm=pcm):
+                playout.play(row, generation, pcm)
+            case plane.EndPlay(generation=generation):
+                playout.end(row, generation)
+            case plane.Resume(generation=generation, rewind=rewind):
+                playout.resume(row, generation, rewind)
+            case plane.Pause(generation=generation):
+                left = playout.pause(row, generation)
+                return [] if left is None else [plane.Paused(stream, generation, now, left)]
+            case plane.Flush(generation=generation):
+                left = playout.flush(row, generation)
+                return [] if left is None else [plane.Flushed(stream, generation, now, left)]
+        return []
+
+    def _receive(self, received: Received, now: float, wall: float) -> list[plane.Event]:
+        if not len(received):
+            return []
+        for batch in rounds(received.row, np.arange(len(received))):
+            index = batch.index
+            self._capture.packets(
+                batch.rows,
+                received.stamp[index],
+                received.source[index],
+                self._session.local[batch.rows] + received.control[index],
+                received.data[index],
+                received.length[index],
+            )
+        control = received.control | is_rtcp(received.data)
+        for index in np.flatnonzero(control):
+            self._receive_control(received, int(index), now, wall)
+        rtp = np.flatnonzero(~control)
+        return self._hearing.receive(received.select(rtp), now, wall - now)
+
+    def _receive_control(self, received: Received, index: int, now: float, wall: float) -> None:
+        row = int(received.row[index])
+        if not self._peers.learn_control(row, int(received.source[index])):
+            self._tally.strangers[row] += 1
+            return
+        try:
+            data = received.data[index, : received.length[index]].tobytes()
+            self._reports.receive(row, data, now, wall)
+        except RtpError:
+            self._tally.malformed[row] += 1
+
+    def _send(self, rows: Rows, now: float, wall: float, output: Output) -> None:
+        session = self._session
+        able = session.configured[rows] & session.sends[rows]
+        able &= self._peers.remote[rows] != NO_ADDRESS
+        self._sender.advance(rows)
+        rows = rows[able]
+        if not len(rows):
+            return
+        spoken = self._playout.frame(rows)
+        data = self._sender.packets_of(rows, spoken.pcm, spoken.active)
+        self._recorder.sent(rows, spoken.pcm)
+        length = np.full(len(rows), PACKET)
+        remote = self._peers.remote[rows]
+        at = np.full(len(rows), wall)
+        self._capture.packets(rows, at, session.local[rows], remote, data, length)
+        output.packets.append(Datagrams(data, length, rows, remote, control=False))
+        for row in spoken.began.tolist():
+            name, generation = self._playing(row)
+            output.events.append(plane.PlayStarted(name, generation, now))
+        for row in spoken.ended.tolist():
+            name, generation = self._playing(row)
+            left = int(self._playout.furthest[row])
+            output.events.append(plane.Played(name, generation, now, left))
+        if self._ticks % ROOM_TICKS == 0:
+            for row in rows[spoken.active].tolist():
+                name, generation = self._playing(row)
+                output.events.append(plane.Room(name, generation, int(self._playout.read[row])))
+
+    def _playing(self, row: int) -> tuple[str, int]:
+        return self.table.names[row], int(self._playout.generation[row])
+
+    def _report(self, rows: Rows, now: float, wall: float, output: Output) -> None:
+        configured = rows[self._session.configured[rows]]
+        for row in self._reports.due(configured, now).tolist():
+            self._send_report(row, self._reports.report(row, now, wall), wall, output)
+
+    def _send_report(self, row: int, packet: bytes, wall: float, output: Output) -> None:
+        destination = self._peers.remote_control[row : row + 1].copy()
+        if destination[0] == NO_ADDRESS:
+            return
+        data = np.frombuffer(packet, np.uint8)[None, :]
+        rows, length = np.array([row]), np.array([len(packet)])
+        local = self._session.local[rows] + 1
+        self._capture.packets(rows, np.array([wall]), local, destination, data, length)
+        output.packets.append(Datagrams(data, length, rows, destination, control=True))
+
+    def _silences(self, rows: Rows, now: float) -> list[plane.Event]:
+        session = self._session
+        quiet = now - self._hearing.formats.packet_at[rows]
+        over = (quiet >= self._media_timeout_s) & session.configured[rows] & session.receives[rows]
+        told = rows[over & ~session.silent[rows]]
+        session.silent[rows] = over
+        packet_at = self._hearing.formats.packet_at
+        return [
+            plane.MediaSilent(self.table.names[row], now, now - float(packet_at[row]))
+            for row in told
+        ]
+
+    def _write(self, rows: Rows, now: float, output: Output) -> None:
+        for row in self._recorder.due(rows).tolist():
+            data = self._recorder.block(row)
+            output.blocks.append(Block(self.table.names[row], "recording", data))
+        for row in self._capture.due(rows, now).tolist():
+            data = self._capture.block(row, now)
+            output.blocks.append(Block(self.table.names[row], "pcap", data))
+
+    def _close(self, row: int, stream: str, now: float, wall: float, output: Output) -> None:
+        if self._session.configured[row]:
+            goodbye = self._reports.report(row, now, wall, goodbye=True)
+            self._send_report(row, goodbye, wall, output)
+        recording = self._recorder.block(row, final=True)
+        capture = self._capture.block(row, now)
+        output.blocks += [Block(stream, "recording", recording), Block(stream, "pcap", capture)]
+        output.events.append(plane.Closed(stream, self._stream_report(row)))
+        self._hearing.close(row)
+        self.table.close(stream)
+
+    def _stream_report(self, row: int) -> StreamReport:
+        tally, reception = self._tally, self._reception
+        way = float(self._reports.round_trip_s[row])
+        return StreamReport(
+            packets_received=int(reception.received[row]),
+            packets_sent=int(self._sender.packets[row]),
+            lost=reception.lost(row),
+            late=int(tally.late[row]),
+            duplicates=int(reception.duplicates[row]),
+            concealed=int(tally.concealed[row]),
+            malformed=int(tally.malformed[row]),
+            strangers=int(tally.strangers[row]),
+            wrong_payload_type=int(tally.wrong_payload_type[row]),
+            comfort_noise=int(tally.comfort_noise[row]),
+            jitter_ms=round(float(reception.jitter[row]) / 8, 2),
+            round_trip_ms=None if np.isnan(way) else round(way * 1000, 2),
+        )
+
+
+__all__ = ["Block", "Engine", "Output", "TableFull"]

@@ -1,0 +1,80 @@
+"""Feeds the engine's bounded playout ring from as much audio as a reply may have.
+
+Text to speech is faster than speech. What does not fit the ring waits here, and follows as the
+engine tells how far it has come. Pure: gives the commands to be sent.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .plane import Command, EndPlay, Play
+from .playout import AHEAD
+
+PENDING_SAMPLES = 8_000 * 600  # ten minutes; a reply beyond is cut
+PIECE = 8_000  # samples of one Play
+
+
+class PlayoutFeed:
+    """The audio of one stream that the engine has no room for yet."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._generation = 0
+        self._pending: deque[NDArray[np.int16]] = deque()
+        self._waiting = 0
+        self._sent = 0
+        self._played = 0
+        self._complete = False
+        self.cut_samples = 0
+
+    def play(self, generation: int, pcm: NDArray[np.int16]) -> list[Command]:
+        """Take more audio of a generation; a newer one takes the place of the current."""
+        if generation > self._generation:
+            self.drop(generation)
+        if generation < self._generation or self._complete:
+            return []
+        room = PENDING_SAMPLES - self._waiting
+        self.cut_samples += max(len(pcm) - room, 0)
+        for begin in range(0, min(len(pcm), room), PIECE):
+            piece = pcm[begin : min(begin + PIECE, room)]
+            self._pending.append(piece)
+            self._waiting += len(piece)
+        return self._more()
+
+    def end(self, generation: int) -> list[Command]:
+        """Nothing more comes for the generation."""
+        if generation > self._generation:
+            self.drop(generation)
+        if generation < self._generation or self._complete:
+            return []
+        self._complete = True
+        return [] if self._pending else [EndPlay(self._stream, generation)]
+
+    def played(self, generation: int, samples: int) -> list[Command]:
+        """The engine has come to `samples` of the generation."""
+        if generation != self._generation:
+            return []
+        self._played = max(self._played, samples)
+        return self._more()
+
+    def drop(self, generation: int) -> None:
+        """Forget what waits; `generation` is the current one from now on."""
+        if generation < self._generation:
+            return
+        self._complete = generation == self._generation
+        self._generation = generation
+        self._pending.clear()
+        self._waiting = self._sent = self._played = 0
+
+    def _more(self) -> list[Command]:
+        commands: list[Command] = []
+        while self._pending and self._sent + len(self._pending[0]) - self._played <= AHEAD:
+            piece = self._pending.popleft()
+            self._waiting -= len(piece)
+            self._sent += len(piece)
+            commands.append(Play(self._stream, self._generation, piece))
+            if not self._pending and self._complete:
+                commands.append(EndPlay(self._stream, self._generation))
+        return commands

@@ -1,0 +1,253 @@
+"""Hearing: from the datagrams of one tick to each stream's frames, digits and speech decisions.
+
+Packets are taken in rounds, in each of which a stream has at most one, so that every step is an
+array operation over streams. Telephone events and RTCP are few and go packet by packet.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs import g711
+from .concealment import Concealment
+from .datagrams import AddressBook, Received
+from .jitter import FRAME, MAX_PACKET, MAX_WAIT, MIN_WAIT, Frames, JitterBuffer
+from .peers import Peers
+from .plane import Digit, Event, Heard, PeerLocked
+from .quality import Reception, Tally
+from .recorder import Recorder
+from .rtp import RtpError, columns
+from .rtp.telephone_event import EventAssembler, FinishedDigit
+from .sender import LAWS
+from .speech_gate import SpeechGate
+from .streams import Columns, Rows, StreamTable, column
+
+COMFORT_NOISE = 13
+FRAMES_PER_TICK = 6
+EVENT_TAIL_S = 0.04
+
+_SPAN = np.arange(MAX_PACKET)
+
+
+class Formats(Columns):
+    """What the peer's packets may be."""
+
+    law: NDArray[np.int64] = column(np.int64)
+    """Law of the last audio packet, an index into LAWS."""
+    agreed_law: NDArray[np.int64] = column(np.int64)
+    payload_type: NDArray[np.int64] = column(np.int64, default=-1)
+    event_payload_type: NDArray[np.int64] = column(np.int64, default=-1)
+    samples: NDArray[np.int64] = column(np.int64)
+    """Heard so far."""
+    packet_at: NDArray[np.float64] = column(np.float64)
+    """When the last valid packet came."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Packets of unique rows, one each."""
+
+    rows: Rows
+    index: NDArray[np.int64]
+    """Where they stand in the batch."""
+
+
+class Hearing:
+    """The stages between the sockets and the conversation."""
+
+    def __init__(
+        self,
+        table: StreamTable,
+        peers: Peers,
+        reception: Reception,
+        tally: Tally,
+        recorder: Recorder,
+        book: AddressBook,
+    ) -> None:
+        self._table = table
+        self._peers = peers
+        self._reception = reception
+        self._tally = tally
+        self._recorder = recorder
+        self._book = book
+        self.formats = Formats()
+        self.jitter = JitterBuffer()
+        self.concealment = Concealment()
+        self.gate = SpeechGate()
+        self._assemblers: dict[int, EventAssembler] = {}
+
+    def members(self) -> tuple[Columns, ...]:
+        """The columns to be grown and reset with the table."""
+        return (self.formats, self.jitter, self.concealment, self.gate)
+
+    def close(self, row: int) -> None:
+        """Forget what is kept outside the columns."""
+        self._assemblers.pop(row, None)
+
+    def receive(self, batch: Received, now: float, offset: float) -> list[Event]:
+        """Take RTP datagrams; `offset` is epoch minus monotonic seconds."""
+        head = columns.parse(batch.data, batch.length)
+        self._tally.add(self._tally.malformed, batch.row[~head.valid])
+        events: list[Event] = []
+        for round_ in rounds(batch.row, np.flatnonzero(head.valid)):
+            events += self._take(round_, batch, head, batch.stamp - offset)
+        return events
+
+    def hear(self, rows: Rows, now: float) -> list[Event]:
+        """The frames that are due in this tick, as one Heard per stream, and finished digits."""
+        self.jitter.tick(rows)
+        jitter = self._reception.jitter[rows] * 2 / FRAME
+        patience = np.clip(np.ceil(jitter).astype(np.int64), MIN_WAIT, MAX_WAIT)
+        heard: dict[int, _Stretch] = {}
+        for _ in range(FRAMES_PER_TICK):
+            frames = self.jitter.frames(rows, now, patience)
+            if not len(frames.rows):
+                break
+            self._keep(frames, heard, now)
+        self._keep(self.jitter.silence(rows, now), heard, now)
+        events: list[Event] = [self._heard(row, one, now) for row, one in heard.items()]
+        for row, assembler in self._assemblers.items():
+            if assembler.pending:
+                events += self._digits(row, assembler.expire(now), now)
+        return events
+
+    def _take(
+        self, round_: _Round, batch: Received, head: columns.RtpColumns, at: NDArray[np.float64]
+    ) -> list[Event]:
+        rows, index = round_.rows, round_.index
+        strange = self._peers.strangers(rows, batch.source[index])
+        self._tally.add(self._tally.strangers, rows[strange])
+        kind = head.payload_type[index]
+        law = self._law(rows, kind)
+        event = kind == self.formats.event_payload_type[rows]
+        noise = kind == COMFORT_NOISE
+        known = ((law >= 0) | event | noise) & self._table.active[rows]
+        self._tally.add(self._tally.wrong_payload_type, rows[~strange & ~known])
+        some = np.flatnonzero(~strange & known)
+        rows, index = rows[some], index[some]
+        accepted, locked = self._peers.learn(
+            rows, batch.source[index], head.ssrc[index], head.sequence[index], at[index]
+        )
+        events: list[Event] = [self._locked(int(row), at) for row in rows[locked]]
+        some, rows, index = some[accepted], rows[accepted], index[accepted]
+        fresh, _, restarted = self._reception.note(rows, head.ssrc[index], head.sequence[index])
+        self.formats.packet_at[rows] = at[index]
+        self._tally.add(self._tally.comfort_noise, rows[fresh & noise[some]])
+        audio = fresh & (law[some] >= 0)
+        self.formats.law[rows[audio]] = law[some][audio]
+        self._store(_Round(rows[audio], index[audio]), batch, head, at, restarted[audio])
+        for one in np.flatnonzero(fresh & event[some]):
+            events += self._event(int(rows[one]), int(index[one]), batch, head)
+        return events
+
+    def _law(self, rows: Rows, kind: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Law of each audio packet, −1 for others. The static numbers always mean their law."""
+        law = np.full(len(rows), -1)
+        for number, name in enumerate(LAWS):
+            law[kind == g711.PAYLOAD_TYPE[name]] = number
+        agreed = kind == self.formats.payload_type[rows]
+        return np.where(agreed, self.formats.agreed_law[rows], law)
+
+    def _store(
+        self,
+        round_: _Round,
+        batch: Received,
+        head: columns.RtpColumns,
+        at: NDArray[np.float64],
+        restarted: NDArray[np.bool_],
+    ) -> None:
+        rows, index = round_.rows, round_.index
+        if not len(rows):
+            return
+        self._reception.measure(rows, head.timestamp[index], at[index])
+        reach = np.minimum(head.offset[index][:, None] + _SPAN, batch.data.shape[1] - 1)
+        payload = batch.data[index[:, None], reach]
+        size = np.minimum(head.size[index], MAX_PACKET)
+        self._recorder.forget_anchor(rows[restarted])
+        late = self.jitter.write(rows, head.timestamp[index], payload, size, at[index], restarted)
+        self._tally.add(self._tally.late, rows[late])
+
+    def _event(
+        self, row: int, index: int, batch: Received, head: columns.RtpColumns
+    ) -> list[Event]:
+        begin, size = int(head.offset[index]), int(head.size[index])
+        payload = batch.data[index, begin : begin + size].tobytes()
+        now = float(self.formats.packet_at[row])
+        assembler = self._assemblers.setdefault(row, EventAssembler())
+        try:
+            digits = assembler.receive(payload, int(head.timestamp[index]), now)
+        except RtpError:
+            self._tally.malformed[row] += 1
+            return []
+        self.gate.mask(row, now + FRAME / 8_000 + EVENT_TAIL_S)
+        return self._digits(row, digits, now)
+
+    def _digits(self, row: int, digits: list[FinishedDigit], now: float) -> list[Event]:
+        name = self._table.names[row]
+        return [Digit(name, now, digit.digit, digit.duration_s) for digit in digits]
+
+    def _locked(self, row: int, at: NDArray[np.float64]) -> PeerLocked:
+        address = self._book.address(int(self._peers.remote[row]))
+        return PeerLocked(self._table.names[row], float(at.max()), address)
+
+    def _keep(self, frames: Frames, heard: "dict[int, _Stretch]", now: float) -> None:
+        """Decode, conceal, judge and record one frame each of unique rows."""
+        rows = frames.rows
+        if not len(rows):
+            return
+        pcm = np.zeros((len(rows), FRAME), np.int16)
+        for number, law in enumerate(LAWS):
+            some = frames.real & (self.formats.law[rows] == number)
+            if some.any():
+                pcm[some] = g711.decode(frames.octets[some], law)
+        if frames.lost.any():
+            pcm[frames.lost] = self.concealment.conceal(rows[frames.lost])
+            self._tally.add(self._tally.concealed, rows[frames.lost])
+        good = pcm[frames.real]
+        self.concealment.remember(rows[frames.real], good)
+        pcm[frames.real] = good
+        speech = self.gate.judge(rows, pcm, frames.real, now)
+        self._recorder.heard(rows, frames.position, frames.arrived, pcm)
+        for index, row in enumerate(rows.tolist()):
+            stretch = heard.setdefault(row, _Stretch([], [], [], now))
+            stretch.pcm.append(pcm[index])
+            stretch.speech.append(bool(speech[index]))
+            stretch.real.append(bool(frames.real[index]))
+            if frames.real[index]:
+                stretch.arrived = float(frames.arrived[index])
+
+    def _heard(self, row: int, stretch: "_Stretch", now: float) -> Heard:
+        begin = int(self.formats.samples[row])
+        self.formats.samples[row] += FRAME * len(stretch.pcm)
+        return Heard(
+            stream=self._table.names[row],
+            at=now,
+            arrived=stretch.arrived,
+            sample=begin,
+            pcm=np.stack(stretch.pcm),
+            speech=tuple(stretch.speech),
+            real=tuple(stretch.real),
+        )
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What one stream heard in one tick."""
+
+    pcm: list[NDArray[np.int16]]
+    speech: list[bool]
+    real: list[bool]
+    arrived: float
+
+
+def rounds(row: Rows, index: NDArray[np.int64]) -> list[_Round]:
+    """Cut packets into rounds in which no row stands twice, in order within each row."""
+    order = index[np.argsort(row[index], kind="stable")]
+    sorted_rows = row[order]
+    first = np.searchsorted(sorted_rows, sorted_rows)
+    turn = np.arange(len(order)) - first
+    return [
+        _Round(sorted_rows[turn == number], order[turn == number])
+        for number in range(int(turn.max(initial=-1)) + 1)
+    ]

@@ -1,0 +1,1 @@
+"""The shells of the media plane: sockets, files, the media process and its client."""

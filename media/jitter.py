@@ -1,0 +1,153 @@
+"""The jitter buffer: puts what each stream received in order, and says why a frame is missing.
+
+One ring of G.711 octets per row, addressed by media time, in slots of 10 ms so that packets of 10
+to 60 ms fit. Reading is *reorder-only*: a frame comes out as soon as it is there, several in one
+tick if they came together, so hearing adds no delay. A hole is waited for as long as the measured
+jitter suggests, then given up as lost. When nothing comes at all for `STARVED_TICKS`, silence is
+made on the clock, and the next packet that comes, however late, is where hearing goes on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .streams import Columns, Rows, column
+
+FRAME = 160  # samples, 20 ms
+SLOT = 80
+SLOTS = 256  # 2.56 s a row
+RING = SLOT * SLOTS
+MAX_PACKET = 480  # samples; longer packets are cut to 60 ms
+RESYNC = 8_000  # samples; a jump of more begins anew
+STARVED_TICKS = 3
+MIN_WAIT, MAX_WAIT = 1, 5  # ticks that a hole is waited for
+
+_FRAME_SPAN = np.arange(FRAME)
+_SLOT_SPAN = np.arange(SLOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames of unique rows. Where `real` is False `octets` mean nothing.
+
+    `lost` marks holes to be concealed; the rest of what is not real is silence made on the clock.
+    """
+
+    rows: Rows
+    octets: NDArray[np.uint8]
+    real: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    arrived: NDArray[np.float64]
+    position: NDArray[np.int64]
+    """Media time of the first sample, in samples of the sender's clock."""
+
+
+class JitterBuffer(Columns):
+    """What each row received and has not been read yet."""
+
+    ring: NDArray[np.uint8] = column(np.uint8, RING, scratch=True)
+    filled: NDArray[np.bool_] = column(np.bool_, SLOTS)
+    arrived: NDArray[np.float64] = column(np.float64, SLOTS)
+    started: NDArray[np.bool_] = column(np.bool_)
+    timestamp: NDArray[np.int64] = column(np.int64)
+    """RTP timestamp that stands at `anchor`."""
+    anchor: NDArray[np.int64] = column(np.int64)
+    read: NDArray[np.int64] = column(np.int64)
+    """Position of the next sample to be read."""
+    end: NDArray[np.int64] = column(np.int64)
+    """Position after the newest sample."""
+    waited: NDArray[np.int64] = column(np.int64)
+    idle: NDArray[np.int64] = column(np.int64)
+    """Ticks since a frame could be read."""
+
+    def write(
+        self,
+        rows: Rows,
+        timestamp: NDArray[np.int64],
+        payload: NDArray[np.uint8],
+        size: NDArray[np.int64],
+        at: NDArray[np.float64],
+        restarted: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Store audio packets of unique rows; True for those that came too late.
+
+        `payload` has MAX_PACKET columns, of which `size` octets count.
+        """
+        step = ((timestamp - self.timestamp[rows] + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
+        position = (self.anchor[rows] + step) // SLOT * SLOT
+        begin = ~self.started[rows] | restarted | (np.abs(position - self.read[rows]) > RESYNC)
+        # After a silence made on the clock, hearing goes on with whatever comes first.
+        anew = begin | (self.idle[rows] >= STARVED_TICKS)
+        late = ~anew & (position + size <= self.read[rows])
+        if anew.any():
+            position = np.where(anew, self.read[rows], position)
+            fresh = rows[anew]
+            self.filled[fresh] = False
+            self.started[fresh] = True
+            self.timestamp[fresh] = timestamp[anew]
+            self.anchor[fresh] = self.end[fresh] = position[anew]
+            self.idle[fresh] = 0
+        kept = np.flatnonzero(~late)
+        self._store(rows[kept], position[kept], payload[kept], size[kept], at[kept])
+        return late
+
+    def frames(self, rows: Rows, now: float, patience: NDArray[np.int64]) -> Frames:
+        """The next frame of each of `rows` that has one; call again until nothing is real.
+
+        `patience` is how many ticks a hole of each row is waited for.
+        """
+        slot = self.read[rows] // SLOT % SLOTS
+        ready = self.filled[rows, slot] & self.filled[rows, (slot + 1) % SLOTS]
+        hole = ~ready & (self.end[rows] >= self.read[rows] + FRAME) & self.started[rows]
+        lost = hole & (self.waited[rows] > patience)
+        taken = ready | lost
+        return self._take(rows[taken], lost[taken], now)
+
+    def silence(self, rows: Rows, now: float) -> Frames:
+        """Made silence for those of `rows` that have starved; call once a tick, after `frames`."""
+        starved = (self.idle[rows] >= STARVED_TICKS) & self.started[rows]
+        starved &= self.end[rows] < self.read[rows] + FRAME
+        taken = rows[starved]
+        position = self.read[taken].copy()
+        slot = position // SLOT % SLOTS
+        self.filled[taken, slot] = self.filled[taken, (slot + 1) % SLOTS] = False
+        self.read[taken] += FRAME
+        self.end[taken] = self.read[taken]
+        none = np.zeros(len(taken), np.bool_)
+        octets = np.zeros((len(taken), FRAME), np.uint8)
+        return Frames(taken, octets, none, none, np.full(len(taken), now), position)
+
+    def tick(self, rows: Rows) -> None:
+        """A tick begins: every row waits one tick longer."""
+        self.waited[rows] += self.end[rows] > self.read[rows]
+        self.idle[rows] += 1
+
+    def _store(
+        self,
+        rows: Rows,
+        position: NDArray[np.int64],
+        payload: NDArray[np.uint8],
+        size: NDArray[np.int64],
+        at: NDArray[np.float64],
+    ) -> None:
+        for offset in range(0, int(size.max(initial=0)) // SLOT * SLOT, SLOT):
+            some = np.flatnonzero((size >= offset + SLOT) & (position + offset >= self.read[rows]))
+            row, slot = rows[some], (position[some] + offset) // SLOT % SLOTS
+            cells = slot[:, None] * SLOT + _SLOT_SPAN
+            self.ring[row[:, None], cells] = payload[some, offset : offset + SLOT]
+            self.filled[row, slot] = True
+            self.arrived[row, slot] = at[some]
+        self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
+
+    def _take(self, rows: Rows, lost: NDArray[np.bool_], now: float) -> Frames:
+        position = self.read[rows].copy()
+        slot = position // SLOT % SLOTS
+        other = (slot + 1) % SLOTS
+        octets = self.ring[rows[:, None], (position[:, None] + _FRAME_SPAN) % RING]
+        arrived = np.where(lost, now, self.arrived[rows, other])
+        self.filled[rows, slot] = self.filled[rows, other] = False
+        self.read[rows] += FRAME
+        self.waited[rows] = np.where(lost, self.waited[rows], 0)
+        self.idle[rows] = 0
+        return Frames(rows, octets, ~lost, lost, arrived, position)

@@ -1,0 +1,140 @@
+"""The table of streams: one row per stream, one NumPy column per field.
+
+Every stage of the engine declares its state as columns and gets rows from one table, so a stage is
+a few array operations over all streams instead of an object per stream. A row is used again after
+its stream closed; opening a row resets every column of every stage, so nothing of the previous call
+is left in it. Knows nothing of packets or audio.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.errors import AywaError
+
+Rows = NDArray[np.int64]
+"""Row numbers. Where a function says *unique rows*, no row stands twice in the array."""
+
+FIRST_ROWS = 16
+
+
+class TableFull(AywaError):
+    """The engine carries as many streams as it was told to carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one column holds: element type, shape of one row's cell, value of a fresh row."""
+
+    dtype: Any
+    shape: tuple[int, ...]
+    default: Any
+    scratch: bool
+
+    def allocate(self, rows: int) -> NDArray[Any]:
+        # Zeros come from the kernel as untouched pages, so an unused row's ring costs no memory.
+        cells = np.zeros((rows, *self.shape), self.dtype)
+        if self.default != 0:
+            cells[:] = self.default
+        return cells
+
+
+def column(dtype: Any, *shape: int, default: Any = 0, scratch: bool = False) -> Any:
+    """Declare a column. A `scratch` column is read only where counters say it was written.
+
+    Typed as Any because the class attribute is the declaration and the instance attribute the
+    array; the annotation at the attribute tells the array's type.
+    """
+    return Field(dtype, shape, default, scratch)
+
+
+class Columns:
+    """Arrays that share their first axis, the row. Subclasses declare them with `column`."""
+
+    _fields: dict[str, Field]
+
+    def __init_subclass__(cls) -> None:
+        cls._fields = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
+
+    def __init__(self) -> None:
+        for name, field in self._fields.items():
+            setattr(self, name, field.allocate(0))
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` rows; what is there stays."""
+        for name, field in self._fields.items():
+            old = getattr(self, name)
+            new = field.allocate(rows)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def reset(self, row: int) -> None:
+        """Give the row the values of a fresh one."""
+        for name, field in self._fields.items():
+            if not field.scratch:
+                getattr(self, name)[row] = field.default
+
+
+class StreamTable(Columns):
+    """Which stream has which row."""
+
+    active: NDArray[np.bool_] = column(np.bool_)
+    opened_at: NDArray[np.float64] = column(np.float64)
+
+    def __init__(self, members: Sequence[Columns], *, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.streams: dict[str, int] = {}
+        self.names: list[str] = []
+        self._members = list(members)
+        self._free: list[int] = []
+        self._rows: Rows = np.empty(0, np.int64)
+        self._resize(min(FIRST_ROWS, capacity))
+
+    @property
+    def rows(self) -> Rows:
+        """The rows in use, ascending."""
+        return self._rows
+
+    def open(self, stream: str, now: float) -> int:
+        """Give the stream a row with every column reset. Raises TableFull."""
+        if stream in self.streams:
+            raise TableFull(f"the stream {stream!r} is open already; close it before opening again")
+        if not self._free:
+            if len(self.names) >= self.capacity:
+                raise TableFull(
+                    f"all {self.capacity} streams of this media process are in use; "
+                    "raise its capacity or place fewer calls"
+                )
+            self._resize(min(2 * len(self.names), self.capacity))
+        row = self._free.pop()
+        for columns in (self, *self._members):
+            columns.reset(row)
+        self.streams[stream] = row
+        self.names[row] = stream
+        self.active[row] = True
+        self.opened_at[row] = now
+        self._rows = np.flatnonzero(self.active)
+        return row
+
+    def join(self, columns: Columns) -> None:
+        """Let the columns of one more stage follow the rows."""
+        columns.grow(len(self.names))
+        self._members.append(columns)
+
+    def close(self, stream: str) -> None:
+        """Free the stream's row for another stream."""
+        row = self.streams.pop(stream)
+        self.names[row] = ""
+        self.active[row] = False
+        self._free.append(row)
+        self._rows = np.flatnonzero(self.active)
+
+    def _resize(self, rows: int) -> None:
+        self._free.extend(range(rows - 1, len(self.names) - 1, -1))
+        self.names.extend([""] * (rows - len(self.names)))
+        for columns in (self, *self._members):
+            columns.grow(rows)
