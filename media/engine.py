@@ -183,8 +183,8 @@ class Engine:
                 received.length[index],
             )
         control = received.control | is_rtcp(received.data)
-        for index in np.flatnonzero(control):
-            self._receive_control(received, int(index), now, wall)
+        for one in np.flatnonzero(control).tolist():
+            self._receive_control(received, one, now, wall)
         rtp = np.flatnonzero(~control)
         return self._hearing.receive(received.select(rtp), now, wall - now)
 
@@ -254,7 +254,7 @@ class Engine:
         packet_at = self._hearing.formats.packet_at
         return [
             plane.MediaSilent(self.table.names[row], now, now - float(packet_at[row]))
-            for row in told
+            for row in told.tolist()
         ]
 
     def _write(self, rows: Rows, now: float, output: Output) -> None:

@@ -107,7 +107,7 @@ class StreamSockets:
             one = pair.rtcp if packets.control else pair.rtp
             address = self._book.address(int(packets.destination[index]))
             try:
-                one.sendto(packets.data[index, : packets.length[index]], address)
+                one.sendto(packets.data[index, : packets.length[index]].data, address)
             except OSError:  # unreachable, refused, buffer full: the next packet tries again
                 self.send_errors += 1
 

@@ -1,0 +1,321 @@
+"""The control plane's side of the media plane: asyncio, the same verbs wherever the engine runs."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import MediaError, plane
+from ..feed import PlayoutFeed
+from ..quality import StreamReport
+from . import wire
+from .process import READY
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READ = 1 << 20  # octets taken from the socket at a time
+START_S = 15.0
+CLOSE_S = 5.0
+
+
+class Link(Protocol):
+    """Where commands go."""
+
+    def send(self, commands: list[plane.Command]) -> None:
+        """Send commands at once."""
+        ...
+
+    async def close(self) -> None:
+        """End the engine."""
+        ...
+
+
+class MediaStream:
+    """One open RTP stream."""
+
+    def __init__(self, media: "MediaPlane", stream: str, port: int) -> None:
+        self.id = stream
+        self.port = port
+        """RTP is received here, RTCP on the next port."""
+        self._media = media
+        self._feed = PlayoutFeed(stream)
+
+    def configure(
+        self,
+        *,
+        remote_host: str,
+        remote_port: int,
+        remote_rtcp_port: int,
+        law: plane.Law,
+        payload_type: int,
+        event_payload_type: int | None,
+        direction: plane.Direction = "sendrecv",
+    ) -> None:
+        """Apply the outcome of an offer/answer."""
+        self._send(
+            plane.ConfigureStream(
+                self.id,
+                remote_host,
+                remote_port,
+                remote_rtcp_port,
+                law,
+                payload_type,
+                event_payload_type,
+                direction,
+            )
+        )
+
+    def play(self, generation: int, pcm: NDArray[np.int16]) -> None:
+        """Append 8 kHz audio of any length to what is sent; a newer generation cuts the older."""
+        self._send(*self._feed.play(generation, pcm))
+
+    def end_play(self, generation: int) -> None:
+        """No more audio comes for the generation; Played follows its last sample."""
+        self._send(*self._feed.end(generation))
+
+    def pause(self, generation: int) -> None:
+        """Freeze playout; Paused follows."""
+        self._send(plane.Pause(self.id, generation))
+
+    def resume(self, generation: int, rewind: int = 0) -> None:
+        """Go on, `rewind` samples before where playout was frozen."""
+        self._send(plane.Resume(self.id, generation, rewind))
+
+    def flush(self, generation: int) -> None:
+        """Drop what has not left of the generation and older ones; Flushed follows."""
+        self._feed.drop(generation)
+        self._send(plane.Flush(self.id, generation))
+
+    def capture_sip(
+        self,
+        *,
+        at: float,
+        source: tuple[str, int],
+        destination: tuple[str, int],
+        transport: Literal["udp", "tcp"],
+        payload: bytes,
+    ) -> None:
+        """Write a SIP message into the capture; `at` is epoch seconds."""
+        self._send(plane.CaptureSip(self.id, at, source, destination, transport, payload))
+
+    async def close(self) -> StreamReport:
+        """Close the stream; its files are complete afterwards."""
+        return await self._media.close_stream(self.id)
+
+    def take(self, event: plane.Event) -> None:
+        """Keep up with playout."""
+        match event:
+            case plane.Room() | plane.Played():
+                self._send(*self._feed.played(event.generation, event.samples))
+
+    def _send(self, *commands: plane.Command) -> None:
+        if commands:
+            self._media.send(list(commands))
+
+
+class MediaPlane:
+    """The media plane as the control plane sees it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._listeners: dict[str, Callable[[plane.Event], None]] = {}
+        self._streams: dict[str, MediaStream] = {}
+        self._opening: dict[str, asyncio.Future[int]] = {}
+        self._closing: dict[str, asyncio.Future[StreamReport]] = {}
+        self._lost: str | None = None
+        self.pid: int | None = None
+        """The process that the engine runs in."""
+
+    async def open(
+        self,
+        stream: str,
+        host: str,
+        *,
+        on_event: Callable[[plane.Event], None],
+        folder: str | None = None,
+        record: bool = False,
+        capture: bool = False,
+    ) -> MediaStream:
+        """Open an RTP stream on `host`. Raises MediaError."""
+        if self._lost:
+            raise MediaError(self._lost)
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._opening[stream] = answer
+        self._listeners[stream] = on_event
+        self.send([plane.OpenStream(stream, host, folder, record, capture)])
+        try:
+            port = await answer
+        except BaseException:
+            self._listeners.pop(stream, None)
+            if not answer.done() or not answer.exception():
+                self.send([plane.CloseStream(stream)])
+            raise
+        finally:
+            self._opening.pop(stream, None)
+        opened = self._streams[stream] = MediaStream(self, stream, port)
+        return opened
+
+    async def close_stream(self, stream: str) -> StreamReport:
+        """Close a stream and wait for its files; an empty report if the media plane is lost."""
+        if self._lost or stream not in self._streams:
+            return StreamReport()
+        answer: asyncio.Future[StreamReport] = asyncio.get_running_loop().create_future()
+        self._closing[stream] = answer
+        self.send([plane.CloseStream(stream)])
+        try:
+            return await asyncio.wait_for(answer, CLOSE_S)
+        except TimeoutError:
+            log.error("the media plane did not close a stream", extra={"stream": stream})
+            return StreamReport()
+        finally:
+            for kept in (self._closing, self._streams, self._listeners):
+                kept.pop(stream, None)
+
+    async def close(self) -> None:
+        """End the media plane."""
+        self._lost = "the media plane was closed"
+        await self._link.close()
+
+    def send(self, commands: list[plane.Command]) -> None:
+        """Send commands at once; after a loss they go nowhere."""
+        if not self._lost:
+            self._link.send(commands)
+
+    def dispatch(self, event: plane.Event) -> None:
+        """Take one event of the engine."""
+        match event:
+            case plane.Opened():
+                _settle(self._opening.get(event.stream), event.port)
+            case plane.OpenFailed():
+                _settle(self._opening.get(event.stream), MediaError(event.reason))
+            case plane.Closed():
+                _settle(self._closing.get(event.stream), event.report)
+            case _:
+                if stream := self._streams.get(event.stream):
+                    stream.take(event)
+                self._tell(event)
+
+    def lose(self, why: str) -> None:
+        """The engine is gone: whoever waits for it is told."""
+        if self._lost:
+            return
+        self._lost = why
+        for opening in self._opening.values():
+            _settle(opening, MediaError(why))
+        for closing in self._closing.values():
+            _settle(closing, StreamReport())
+
+    def _tell(self, event: plane.Event) -> None:
+        listener = self._listeners.get(event.stream)
+        if listener is None:
+            return
+        try:
+            listener(event)
+        except Exception:  # a listener's bug must not deafen the other calls
+            log.exception("a media listener failed", extra={"stream": event.stream})
+
+
+def _settle(future: "asyncio.Future[T] | None", result: T | Exception) -> None:
+    if future is None or future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+class _ProcessLink:
+    """The socket to a media process, and the process."""
+
+    def __init__(self, end: socket.socket, process: asyncio.subprocess.Process) -> None:
+        self._socket = end
+        self._process = process
+        self._unsent = bytearray()
+
+    def send(self, commands: list[plane.Command]) -> None:
+        self._unsent += wire.pack(commands)
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+            loop.remove_writer(self._socket.fileno())
+        except BlockingIOError:
+            loop.add_writer(self._socket.fileno(), self._flush)
+        except OSError:
+            self._unsent.clear()  # the reader learns of the loss
+
+    async def close(self) -> None:
+        if self._socket.fileno() >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._socket.fileno())
+            loop.remove_writer(self._socket.fileno())
+            self._socket.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), CLOSE_S)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
+async def spawn_media_process(
+    *, ports: tuple[int, int], capacity: int, on_fault: Callable[[str], None]
+) -> MediaPlane:
+    """Start a media process. `on_fault` is told when it dies. Raises MediaError."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
+    # The child finds the package where this process found it, installed or not.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
+    with contextlib.closing(theirs):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            code,
+            *arguments,
+            "--capacity",
+            str(capacity),
+            pass_fds=[theirs.fileno()],
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+    loop = asyncio.get_running_loop()
+    link = _ProcessLink(ours, process)
+    try:
+        ready = await asyncio.wait_for(loop.sock_recv(ours, 1), START_S)
+    except TimeoutError:
+        ready = b""
+    if ready != READY:
+        await link.close()
+        raise MediaError("the media process did not start; its last words are in the log")
+    media = MediaPlane(link)
+    media.pid = process.pid
+    unpacker = wire.Unpacker()
+
+    def read() -> None:
+        try:
+            data = ours.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            loop.remove_reader(ours.fileno())
+            why = f"The media process {process.pid} died: its calls have no audio."
+            media.lose(why)
+            on_fault(why)
+            return
+        for event in unpacker.feed(data):
+            media.dispatch(event)
+
+    loop.add_reader(ours.fileno(), read)
+    return media

@@ -1,0 +1,102 @@
+"""The media host: engine, sockets and files of one process, without a clock of its own.
+
+Whoever owns the clock calls `tick` every 20 ms and `command` whenever one comes.
+"""
+
+from collections.abc import Iterable
+
+from ...base.clock import Clock
+from ...base.ids import Entropy
+from .. import plane
+from ..engine import Engine, Output
+from ..streams import TableFull
+from .ports import PortPairs
+from .sockets import NoPort, StreamSockets
+from .writer import Artifact, ArtifactWriter, FilesClosed
+
+TICK_S = 0.020
+
+
+class MediaHost:
+    """Streams of one process, from port to file."""
+
+    def __init__(
+        self, ports: tuple[int, int], capacity: int, clock: Clock, entropy: Entropy
+    ) -> None:
+        """`ports` is the range of UDP ports, both ends included."""
+        self._clock = clock
+        self._engine = Engine(capacity=capacity, entropy=entropy)
+        self._sockets = StreamSockets(PortPairs(*ports), self._engine.book)
+        self._writer = ArtifactWriter()
+        self._closing: dict[str, plane.Closed] = {}
+
+    def command(self, command: plane.Command) -> list[plane.Event]:
+        """Carry out a command at once."""
+        now = self._clock.monotonic()
+        if isinstance(command, plane.OpenStream):
+            return [self._open(command, now)]
+        row = self._engine.table.streams.get(command.stream)
+        output = self._engine.handle(command, now, self._clock.wall())
+        events = self._put_out(output)
+        if isinstance(command, plane.CloseStream) and row is not None:
+            self._sockets.release(row, now)
+            self._writer.finish(command.stream)
+        return events
+
+    def tick(self) -> list[plane.Event]:
+        """One 20 ms step."""
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        output = self._engine.tick(now, wall, self._sockets.receive(wall))
+        return [*self._put_out(output), *self._files_told()]
+
+    def close(self) -> None:
+        """Complete every file and close every socket."""
+        for stream in list(self._engine.table.streams):
+            self.command(plane.CloseStream(stream))
+        self._writer.close()
+        self._sockets.close()
+
+    def _open(self, command: plane.OpenStream, now: float) -> plane.Event:
+        try:
+            pair = self._sockets.bind(command.host, now)
+        except NoPort as error:
+            return plane.OpenFailed(command.stream, str(error))
+        try:
+            row = self._engine.open(command, pair.port, now)
+        except TableFull as error:
+            self._sockets.discard(pair, now)
+            return plane.OpenFailed(command.stream, str(error))
+        self._sockets.adopt(row, pair)
+        if command.folder:
+            wanted: Iterable[tuple[Artifact, bool]] = (
+                ("recording", command.record),
+                ("pcap", command.capture),
+            )
+            for artifact, want in wanted:
+                if want:
+                    self._writer.open(command.stream, artifact, command.folder)
+        return plane.Opened(command.stream, pair.port)
+
+    def _put_out(self, output: Output) -> list[plane.Event]:
+        for packets in output.packets:
+            self._sockets.send(packets)
+        for block in output.blocks:
+            if block.data:
+                self._writer.append(block.stream, block.artifact, block.data)
+        events: list[plane.Event] = []
+        for event in output.events:
+            if isinstance(event, plane.Closed):  # told when its files are complete
+                self._closing[event.stream] = event
+            else:
+                events.append(event)
+        return events
+
+    def _files_told(self) -> list[plane.Event]:
+        events: list[plane.Event] = []
+        while self._writer.reports:
+            report = self._writer.reports.popleft()
+            if not isinstance(report, FilesClosed):
+                events.append(report)
+            elif closed := self._closing.pop(report.stream, None):
+                events.append(closed)
+        return events

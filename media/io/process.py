@@ -1,0 +1,125 @@
+"""The media process: a 20 ms clock of absolute deadlines around a media host.
+
+Runs as a child of the control plane and ends with it: when the socket to it closes, files are
+completed and the process exits.
+"""
+
+import argparse
+import contextlib
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from ...base.clock import SystemClock
+from ...base.ids import SystemEntropy
+from .. import plane
+from . import wire
+from .host import TICK_S, MediaHost
+
+log = logging.getLogger("aywa.media")
+
+LATE_TICKS = 5  # behind by more, the clock starts anew instead of catching up
+SEND_BUFFER = 4 * 1024 * 1024
+MAX_UNSENT = 64 * 1024 * 1024  # octets; a control plane this far behind is dead
+
+READY = b"!"
+
+
+class _Link:
+    """The socket to the control plane. Never makes the tick wait."""
+
+    def __init__(self, link: socket.socket) -> None:
+        link.setblocking(False)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._socket = link
+        self._unpacker = wire.Unpacker()
+        self._unsent = bytearray()
+
+    def commands(self, seconds: float) -> list[plane.Command] | None:
+        """Wait up to `seconds` for commands; None when the other side is gone."""
+        readable, _, _ = select.select([self._socket], [], [], max(seconds, 0.0))
+        if not readable:
+            return []
+        try:
+            data = self._socket.recv(1 << 20)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return list(self._unpacker.feed(data)) if data else None
+
+    def tell(self, events: list[plane.Event]) -> bool:
+        """Send events; False when the other side is gone."""
+        if events:
+            self._unsent += wire.pack(events)
+        try:
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            return len(self._unsent) < MAX_UNSENT
+        except OSError:
+            return False
+        return True
+
+
+def run(link: socket.socket, ports: tuple[int, int], capacity: int) -> None:
+    """Serve until the control plane is gone."""
+    host = MediaHost(ports, capacity, SystemClock(), SystemEntropy())
+    link.sendall(READY)
+    end = _Link(link)
+    gc.collect()
+    gc.freeze()
+    try:
+        _serve(host, end)
+    finally:
+        host.close()
+
+
+def _serve(host: MediaHost, end: _Link) -> None:
+    deadline = time.monotonic() + TICK_S
+    while True:
+        wait = deadline - time.monotonic()
+        while wait > 0:
+            commands = end.commands(wait)
+            if commands is None or not end.tell(_carried_out(host, commands)):
+                return
+            wait = deadline - time.monotonic()
+        if not end.tell(host.tick()):
+            return
+        deadline += TICK_S
+        if time.monotonic() - deadline > LATE_TICKS * TICK_S:
+            deadline = time.monotonic() + TICK_S
+
+
+def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Event]:
+    return [event for command in commands for event in host.command(command)]
+
+
+def _raise_priority() -> str:
+    """A step above everything else, where the host allows it; gives what was got."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        return "real-time"
+    with contextlib.suppress(OSError):
+        return f"nice {os.nice(-10)}"
+    return "normal"
+
+
+def main() -> None:
+    """Entry of the child process; the arguments come from `client.spawn_media_process`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--ports", type=int, nargs=2, required=True)
+    parser.add_argument("--capacity", type=int, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    # A Ctrl-C at the terminal reaches us too: the control plane decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log.info("media process %d runs with %s priority", os.getpid(), _raise_priority())
+    first, last = options.ports
+    run(socket.socket(fileno=options.fd), (first, last), options.capacity)
