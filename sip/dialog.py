@@ -1,0 +1,104 @@
+"""A dialog: what two user agents remember of each other between requests (RFC 3261 §12)."""
+
+from dataclasses import dataclass, replace
+
+from .message import Address, CSeq, Headers, Request, Response, Uri
+from .transport import Hop, Route, Transport
+
+MAX_FORWARDS = "70"
+
+
+@dataclass(slots=True)
+class Dialog:
+    """One side's view of a dialog."""
+
+    call_id: str
+    local: Address
+    remote: Address
+    local_sequence: int
+    remote_sequence: int | None
+    remote_target: Uri
+    routes: tuple[Address, ...]
+    transport: Transport
+    flow: Hop | None = None
+    """The far end of the TCP connection that the dialog came over."""
+
+    @classmethod
+    def of_request(cls, request: Request, local_tag: str, source: Hop) -> "Dialog":
+        """The callee's side, from an INVITE (§12.1.1)."""
+        target = request.contacts[0].uri if request.contacts else request.from_.uri
+        return cls(
+            call_id=request.call_id,
+            local=request.to.tagged(local_tag),
+            remote=request.from_,
+            local_sequence=0,
+            remote_sequence=request.cseq.sequence,
+            remote_target=target,
+            routes=tuple(request.record_route),
+            transport=source.transport,
+            flow=source if source.transport == "tcp" else None,
+        )
+
+    @classmethod
+    def of_response(cls, request: Request, response: Response, source: Hop | None) -> "Dialog":
+        """The caller's side, from a 2xx to its INVITE (§12.1.2)."""
+        target = response.contacts[0].uri if response.contacts else request.uri
+        tcp = source is not None and source.transport == "tcp"
+        return cls(
+            call_id=request.call_id,
+            local=request.from_,
+            remote=response.to,
+            local_sequence=request.cseq.sequence,
+            remote_sequence=None,
+            remote_target=target,
+            routes=tuple(reversed(response.record_route)),
+            transport="tcp" if tcp else "udp",
+            flow=source if tcp else None,
+        )
+
+    def is_of(self, request: Request) -> bool:
+        """Whether a request from the peer belongs to this dialog (§12.2.2)."""
+        return (
+            request.call_id == self.call_id
+            and request.to.tag == self.local.tag
+            and request.from_.tag == self.remote.tag
+        )
+
+    def in_order(self, sequence: int) -> bool:
+        """Take the sequence number of a request from the peer; False if it is out of order."""
+        if self.remote_sequence is not None and sequence <= self.remote_sequence:
+            return False
+        self.remote_sequence = sequence
+        return True
+
+    def refresh(self, contacts: list[Address]) -> None:
+        """A target refresh moved the peer (§12.2.1.2)."""
+        if contacts:
+            self.remote_target = contacts[0].uri
+
+    def request(self, method: str, *, sequence: int | None = None) -> Request:
+        """Start a request in the dialog; Via and Contact are not in it yet (§12.2.1.1).
+
+        ACK takes the `sequence` of the INVITE it acknowledges.
+        """
+        if sequence is None:
+            self.local_sequence += 1
+            sequence = self.local_sequence
+        headers = Headers([("Max-Forwards", MAX_FORWARDS)])
+        routes = list(self.routes)
+        target = self.remote_target
+        if routes and "lr" not in routes[0].uri.parameters:  # a strict router (§12.2.1.1)
+            routes.append(Address(self.remote_target))
+            target = routes.pop(0).uri
+        headers.extend("Route", map(str, routes))
+        headers.add("From", str(self.local))
+        headers.add("To", str(self.remote))
+        headers.add("Call-ID", self.call_id)
+        headers.add("CSeq", str(CSeq(sequence, method)))
+        return Request(method, str(replace(target, headers="")), headers)
+
+    def route(self) -> Route:
+        """Where the next request goes. Raises LocalSipError."""
+        next_hop = self.routes[0].uri if self.routes else self.remote_target
+        hop = Hop.of_uri(next_hop, self.transport)
+        return Route(hop, self.flow if hop.transport == "tcp" else None)

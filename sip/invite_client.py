@@ -1,0 +1,265 @@
+"""The caller's side of INVITE and re-INVITE (RFC 3261 §13.2, §14.1).
+
+Rule 1: the ACK for a 2xx is ours, and is sent again for each repetition of the 2xx (§13.2.2.4).
+Rule 2: a 2xx with another To tag is a fork: it gets its ACK and a BYE.
+Rule 3: CANCEL waits for a provisional response (§9.1); a 2xx that crosses it gets ACK and BYE.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ..base.ids import Entropy
+from .dialog import MAX_FORWARDS, Dialog
+from .errors import LocalSipError, SipParseError
+from .events import Answered, EndReason, OfferAnswered, Rang, Refused, SipEvent
+from .invite_server import ALLOW, contact
+from .leg import Leg, LegState
+from .message import Address, CSeq, Headers, Request, Response, Uri
+from .message.body import SDP, session_body
+from .settings import UserAgentSettings
+from .transaction_layer import Failure, Outcome, TransactionLayer, TransactionUser, ignore
+from .transport import Hop, Route, Transport
+
+HeaderPairs = Sequence[tuple[str, str]]
+
+GIVE_UP = "cancel"
+
+
+class InviteClient:
+    """Sends INVITEs, and every other request of ours in a dialog."""
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        settings: UserAgentSettings,
+        entropy: Entropy,
+        events: list[SipEvent],
+        end: Callable[[Leg, EndReason], None],
+    ) -> None:
+        self._layer = layer
+        self._settings = settings
+        self._entropy = entropy
+        self._events = events
+        self._end = end
+
+    def invite(
+        self,
+        target: str,
+        *,
+        from_uri: str,
+        from_name: str | None,
+        to: str | None,
+        body: bytes | None,
+        content_type: str,
+        transport: Transport | None,
+        headers: HeaderPairs,
+        now: float,
+    ) -> Leg:
+        """Send an INVITE. Raises SipParseError, LocalSipError for unusable URIs."""
+        uri = Uri.parse(target)
+        hop = Hop.of_uri(uri, transport or "udp")
+        tag = self._entropy.token()
+        request = Request("INVITE", str(uri))
+        fields = request.headers
+        route = Route(hop)
+        fields.add("Via", self._layer.new_via(route))
+        fields.add("Max-Forwards", MAX_FORWARDS)
+        fields.add("From", str(Address(Uri.parse(from_uri), from_name).tagged(tag)))
+        fields.add("To", str(Address(Uri.parse(to or target))))
+        fields.add("Call-ID", self._entropy.token(16))
+        fields.add("CSeq", str(CSeq(1, "INVITE")))
+        self._complete(request, hop.transport, body, content_type, headers)
+        leg = Leg(
+            id=self._entropy.uuid(),
+            call_id=request.call_id,
+            local_tag=tag,
+            state=LegState.CALLING,
+            invite=request,
+        )
+        leg.transaction = self._layer.request(request, route, self._user(leg), now)
+        return leg
+
+    def cancel(self, leg: Leg, headers: HeaderPairs, now: float) -> None:
+        """Give up our INVITE, as soon as that is permitted."""
+        if leg.cancelling:
+            return
+        leg.cancelling = True
+        if leg.provisional:
+            self._send_cancel(leg, headers, now)
+
+    def offer(self, leg: Leg, body: bytes | None, now: float) -> None:
+        """Send a re-INVITE."""
+        dialog = leg.dialog
+        if dialog is None:
+            return
+        request = dialog.request("INVITE")
+        self._complete(request, dialog.transport, body, SDP, ())
+        leg.offering = True
+        self.send_in_dialog(dialog, request, self._offer_user(leg, request), now)
+
+    def send_in_dialog(
+        self, dialog: Dialog, request: Request, user: TransactionUser, now: float
+    ) -> None:
+        """Send a request of a dialog over its route."""
+        try:
+            route = dialog.route()
+        except LocalSipError:
+            self._layer.counters.transport_failures += 1
+            user(Failure("transport"), None, now)
+            return
+        request.headers.add("Via", self._layer.new_via(route))
+        self._layer.request(request, route, user, now)
+
+    def _complete(
+        self,
+        request: Request,
+        transport: Transport,
+        body: bytes | None,
+        content_type: str,
+        headers: HeaderPairs,
+    ) -> None:
+        fields = request.headers
+        fields.add("Contact", contact(self._settings, transport))
+        fields.add("Allow", ALLOW)
+        fields.add("User-Agent", self._settings.product)
+        for name, value in headers:
+            fields.add(name, value)
+        if body is not None:
+            fields.add("Content-Type", content_type)
+            request.body = body
+
+    def _user(self, leg: Leg) -> TransactionUser:
+        def take(outcome: Outcome, source: Hop | None, now: float) -> None:
+            if isinstance(outcome, Failure):
+                self._failed(leg, outcome.status, _sentence(outcome), (), now)
+            elif outcome.status < 200:
+                self._provisional(leg, outcome, now)
+            elif outcome.status < 300:
+                self._accepted(leg, outcome, source, now)
+            else:
+                headers = tuple(outcome.headers)
+                self._failed(leg, outcome.status, outcome.reason, headers, now)
+
+        return take
+
+    def _provisional(self, leg: Leg, response: Response, now: float) -> None:
+        if leg.state is not LegState.CALLING:
+            return
+        first, leg.provisional = not leg.provisional, True
+        if leg.cancelling:
+            if first:
+                self._send_cancel(leg, (), now)
+        elif response.status > 100:
+            self._events.append(Rang(leg.id, response.status, _body(response)))
+
+    def _accepted(self, leg: Leg, response: Response, source: Hop | None, now: float) -> None:
+        tag = response.to.tag or ""
+        if tag in leg.acknowledgements:
+            data, dialog = leg.acknowledgements[tag]
+            self._layer.transmit(data, dialog.route(), leg.call_id)
+            return
+        dialog = Dialog.of_response(leg.invite, response, source)
+        self._acknowledge(leg, dialog, tag)
+        if leg.state is not LegState.CALLING or leg.cancelling:
+            self.send_in_dialog(dialog, dialog.request("BYE"), ignore, now)
+            if leg.state is LegState.CALLING:
+                self._failed(leg, 487, "Request Terminated", (), now)
+            return
+        leg.dialog = dialog
+        leg.state = LegState.TALKING
+        leg.transaction = None
+        self._events.append(Answered(leg.id, _body(response), tuple(response.headers)))
+
+    def _acknowledge(self, leg: Leg, dialog: Dialog, tag: str) -> None:
+        ack = dialog.request("ACK", sequence=dialog.local_sequence)
+        try:
+            route = dialog.route()
+        except LocalSipError:  # the peer's Contact cannot be reached; its 2xx will time out there
+            self._layer.counters.transport_failures += 1
+            return
+        ack.headers.add("Via", self._layer.new_via(route))
+        data = bytes(ack)
+        leg.acknowledgements[tag] = (data, dialog)
+        self._layer.transmit(data, route, leg.call_id)
+
+    def _failed(
+        self,
+        leg: Leg,
+        status: int,
+        reason: str,
+        headers: tuple[tuple[str, str], ...],
+        now: float,
+    ) -> None:
+        if leg.state is not LegState.CALLING:
+            return
+        self._layer.stop_alarm(self._give_up_of(leg), GIVE_UP)
+        self._events.append(Refused(leg.id, status, reason, headers))
+        leg.goodbye = ()  # Refused was the last word
+        self._end(leg, "gone")
+
+    def _send_cancel(self, leg: Leg, headers: HeaderPairs, now: float) -> None:
+        """§9.1: the CANCEL takes Via, From, To, Call-ID and the number from the INVITE."""
+        invite, transaction = leg.invite, leg.transaction
+        if transaction is None:
+            return
+        fields = Headers()
+        for name in ("Via", "Max-Forwards", "Route", "From", "To", "Call-ID"):
+            fields.extend(name, invite.headers.all(name))
+        fields.add("CSeq", str(CSeq(invite.cseq.sequence, "CANCEL")))
+        for name, value in headers:
+            fields.add(name, value)
+        cancel = Request("CANCEL", invite.target, fields)
+        self._layer.request(cancel, transaction.route, ignore, now)
+        # A peer that never answers the INVITE after this is not waited for (§9.1).
+        self._layer.alarm(self._give_up_of(leg), GIVE_UP, now + self._settings.patience)
+
+    def _give_up_of(self, leg: Leg) -> Callable[[float], None]:
+        if leg.give_up is None:
+
+            def give_up(now: float) -> None:
+                if leg.transaction:
+                    self._layer.abandon(leg.transaction)
+                self._failed(leg, 487, "Request Terminated", (), now)
+
+            leg.give_up = give_up
+        return leg.give_up
+
+    def _offer_user(self, leg: Leg, request: Request) -> TransactionUser:
+        acknowledged: list[tuple[bytes, Route]] = []
+
+        def take(outcome: Outcome, _source: Hop | None, now: float) -> None:
+            if isinstance(outcome, Response) and outcome.status < 200:
+                return
+            if isinstance(outcome, Response) and outcome.status < 300 and leg.dialog:
+                if not acknowledged:
+                    leg.dialog.refresh(outcome.contacts)
+                    ack = leg.dialog.request("ACK", sequence=request.cseq.sequence)
+                    route = leg.dialog.route()
+                    ack.headers.add("Via", self._layer.new_via(route))
+                    acknowledged.append((bytes(ack), route))
+                    leg.offering = False
+                    body = _body(outcome)
+                    self._events.append(OfferAnswered(leg.id, outcome.status, body))
+                self._layer.transmit(*acknowledged[0], leg.call_id)
+                return
+            leg.offering = False
+            if leg.state is LegState.OVER:
+                return
+            if outcome.status in (408, 481, 503) and leg.dialog:
+                # §14.1 and §12.2.1.2: the peer knows no such call, or does not answer.
+                self.send_in_dialog(leg.dialog, leg.dialog.request("BYE"), ignore, now)
+                self._end(leg, "gone" if outcome.status == 481 else "timeout")
+                return
+            self._events.append(OfferAnswered(leg.id, outcome.status, None))
+
+        return take
+
+
+def _body(message: Response) -> bytes | None:
+    try:
+        return session_body(message)
+    except SipParseError:
+        return None
+
+
+def _sentence(failure: Failure) -> str:
+    return "No answer" if failure.kind == "timeout" else "The peer cannot be reached"

@@ -1,0 +1,324 @@
+"""The endpoint: a user agent on real UDP and TCP sockets. Decides nothing.
+
+After every input it sends what is pending, tells what happened, and re-arms one timer.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...base.clock import Clock
+from ...base.ids import Entropy
+from ..counters import Counters
+from ..errors import SipListenError
+from ..events import SipEvent, WireMessage
+from ..settings import UserAgentSettings
+from ..transaction_layer import call_id_of
+from ..transport import Hop, Transmission, Transport
+from ..user_agent import UserAgent
+from .tcp import TcpConnections
+
+log = logging.getLogger(__name__)
+
+CLOSE_S = 1.0  # how long goodbyes may take
+RECEIVE_BUFFER = 4 * 1024 * 1024
+PORT_TRIES = 16
+
+HeaderPairs = Sequence[tuple[str, str]]
+
+
+class SipEndpoint(asyncio.DatagramProtocol):
+    """One SIP address. `start` opens it; every verb of the user agent is here."""
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        host: str,
+        port: int,
+        clock: Clock,
+        on_event: Callable[[SipEvent], None],
+        on_wire: Callable[[WireMessage], None],
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._agent = agent
+        self._clock = clock
+        self._on_event = on_event
+        self._on_wire = on_wire
+        self._udp: asyncio.DatagramTransport | None = None
+        self._tcp = TcpConnections(self._received, self._failed)
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing = False
+        self._closed = False
+
+    @classmethod
+    async def start(
+        cls,
+        host: str,
+        port: int,
+        *,
+        on_event: Callable[[SipEvent], None],
+        on_wire: Callable[[WireMessage], None],
+        settings: UserAgentSettings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> "SipEndpoint":
+        """Listen on UDP and TCP; port 0 takes any that is free for both. Raises SipListenError."""
+        udp, listener = _open(host, port)
+        bound = udp.getsockname()[1]
+        if port == 0:
+            settings = replace(settings, port=bound)
+        agent = UserAgent(settings, entropy)
+        endpoint = cls(agent, host, bound, clock, on_event, on_wire)
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: endpoint, sock=udp)
+        await endpoint._tcp.listen(listener)
+        return endpoint
+
+    @property
+    def counters(self) -> Counters:
+        """What the signalling has seen."""
+        return self._agent.counters
+
+    # Verbs ------------------------------------------------------------------------------------
+
+    def invite(
+        self,
+        target: str,
+        *,
+        from_uri: str,
+        from_name: str | None = None,
+        to: str | None = None,
+        body: bytes | None,
+        content_type: str = "application/sdp",
+        transport: Transport | None = None,
+        headers: HeaderPairs = (),
+    ) -> str:
+        """Call `target`; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
+        leg = self._agent.invite(
+            target,
+            from_uri=from_uri,
+            from_name=from_name,
+            to=to,
+            body=body,
+            content_type=content_type,
+            transport=transport,
+            headers=headers,
+            now=self._clock.monotonic(),
+        )
+        self._flush_soon()
+        return leg
+
+    def call_id(self, leg: str) -> str:
+        """The Call-ID of a leg that is not over."""
+        return self._agent.call_id(leg)
+
+    def ring(self, leg: str, status: int = 180) -> None:
+        """Send a provisional response."""
+        self._agent.ring(leg, status, self._clock.monotonic())
+        self._flush()
+
+    def answer(self, leg: str, body: bytes, headers: HeaderPairs = ()) -> None:
+        """Answer an INVITE with 200."""
+        self._agent.answer(leg, body, headers, self._clock.monotonic())
+        self._flush()
+
+    def refuse(
+        self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
+    ) -> None:
+        """Answer an INVITE with an error."""
+        self._agent.refuse(leg, status, reason, headers, self._clock.monotonic())
+        self._flush()
+
+    def cancel(self, leg: str, headers: HeaderPairs = ()) -> None:
+        """Give up our INVITE; Refused follows."""
+        self._agent.cancel(leg, headers, self._clock.monotonic())
+        self._flush()
+
+    def bye(self, leg: str, headers: HeaderPairs = ()) -> None:
+        """Hang up."""
+        self._agent.bye(leg, headers, self._clock.monotonic())
+        self._flush()
+
+    def offer(self, leg: str, body: bytes | None) -> None:
+        """Send a re-INVITE; OfferAnswered follows."""
+        self._agent.offer(leg, body, self._clock.monotonic())
+        self._flush()
+
+    def accept_offer(self, leg: str, body: bytes) -> None:
+        """Answer a re-INVITE with 200."""
+        self._agent.accept_offer(leg, body, self._clock.monotonic())
+        self._flush()
+
+    def refuse_offer(
+        self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
+    ) -> None:
+        """Answer a re-INVITE with an error."""
+        self._agent.refuse_offer(leg, status, reason, headers, self._clock.monotonic())
+        self._flush()
+
+    async def close(self) -> None:
+        """Hang up what is alive, wait a bounded moment for the answers, and close the sockets."""
+        now = self._clock.monotonic()
+        for leg in self._agent.legs:
+            self._agent.refuse(leg, 503, None, (), now)
+            self._agent.cancel(leg, (), now)
+            self._agent.bye(leg, (), now)
+        self._flush()
+        until = now + CLOSE_S
+        while self._agent.busy and self._clock.monotonic() < until:
+            await asyncio.sleep(0.02)
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        if self._udp:
+            self._udp.close()
+        await self._tcp.close()
+
+    # Sockets ----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The UDP socket is ready."""
+        if isinstance(transport, asyncio.DatagramTransport):
+            self._udp = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """One datagram came."""
+        if data.strip(b"\r\n\0"):  # keep-alives are no messages
+            self._received(data, Hop("udp", addr[0], addr[1]))
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error; the transaction's own timers find out."""
+        log.debug("UDP error", extra={"why": exc})
+
+    def _received(self, data: bytes, source: Hop) -> None:
+        self._wire(data, source, outgoing=False)
+        self._agent.receive(data, source, self._clock.monotonic())
+        self._flush()
+
+    def _failed(self, transmission: Transmission) -> None:
+        self._agent.transmission_failed(transmission, self._clock.monotonic())
+        self._flush()
+
+    def _flush_soon(self) -> None:
+        """Send after the caller has kept what the verb gave it."""
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._closed or self._flushing:
+            return
+        self._flushing = True  # a listener's verb below flushes with us, not inside us
+        try:
+            while self._send_pending() | self._tell_pending():
+                pass
+        finally:
+            self._flushing = False
+        self._rearm()
+
+    def _send_pending(self) -> bool:
+        pending = self._agent.messages_to_send()
+        for transmission in pending:
+            self._send(transmission)
+        return bool(pending)
+
+    def _tell_pending(self) -> bool:
+        events = self._agent.events()
+        for event in events:
+            self._call_back(self._on_event, event)
+        return bool(events)
+
+    def _send(self, transmission: Transmission) -> None:
+        hop = transmission.route.flow or transmission.route.hop
+        self._wire(transmission.data, hop, outgoing=True, call_id=transmission.call_id)
+        if hop.transport == "tcp":
+            self._tcp.send(transmission)
+        elif self._udp and not self._udp.is_closing():
+            try:
+                self._udp.sendto(transmission.data, (hop.host, hop.port))
+            except (OSError, ValueError) as error:
+                log.warning("SIP cannot be sent", extra={"to": hop.host, "why": error})
+                self._agent.transmission_failed(transmission, self._clock.monotonic())
+
+    def _wire(self, data: bytes, peer: Hop, *, outgoing: bool, call_id: str | None = None) -> None:
+        here, there = (self.host, self.port), (peer.host, peer.port)
+        message = WireMessage(
+            at=self._clock.wall(),
+            source=here if outgoing else there,
+            destination=there if outgoing else here,
+            transport=peer.transport,
+            payload=data,
+            call_id=_call_id(data) if call_id is None else call_id,
+            outgoing=outgoing,
+        )
+        self._call_back(self._on_wire, message)
+
+    def _call_back(self, callback: Callable[[Any], None], value: object) -> None:
+        try:
+            callback(value)
+        except Exception:  # the owner's bug must not silence the signalling of other calls
+            self._agent.counters.callback_failures += 1
+            log.exception("a SIP listener failed")
+
+    def _rearm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        due = self._agent.next_timer()
+        if due is not None:
+            delay = max(due - self._clock.monotonic(), 0.0)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._timer_due)
+
+    def _timer_due(self) -> None:
+        self._agent.handle_timer(self._clock.monotonic())
+        self._flush()
+
+
+def _call_id(data: bytes) -> str:
+    """The Call-ID of a message that came in, if it can be read."""
+    from ..errors import SipParseError
+    from ..message import parse_message
+
+    try:
+        return call_id_of(parse_message(data))
+    except SipParseError as error:
+        return call_id_of(error.request) if error.request else ""
+
+
+def _open(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a listening TCP socket on the same port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(PORT_TRIES):
+        udp = _bound(family, socket.SOCK_DGRAM, host, port)
+        try:
+            tcp = _bound(family, socket.SOCK_STREAM, host, udp.getsockname()[1])
+        except SipListenError:
+            udp.close()
+            if port:
+                raise
+            continue
+        return udp, tcp
+    raise SipListenError(f"No port of {host} is free for SIP on both UDP and TCP.")
+
+
+def _bound(
+    family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int
+) -> socket.socket:
+    one = socket.socket(family, kind)
+    one.setblocking(False)
+    try:
+        if kind is socket.SOCK_STREAM:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        one.bind((host, port))
+    except OSError as error:
+        one.close()
+        name = "UDP" if kind is socket.SOCK_DGRAM else "TCP"
+        raise SipListenError(
+            f"SIP cannot listen on {name} port {port} of {host}: {error.strerror}. "
+            "Stop the program that uses it, or set RUNTIME_SIP_HOST and RUNTIME_SIP_PORT."
+        ) from error
+    return one
