@@ -1,8 +1,8 @@
 """WAV files: 16-bit PCM written, 16-bit PCM and G.711 read.
 
 A recording's header is written before its length is known. Until the file is finished the sizes say
-"to the end of the file" (0xFFFFFFFF), which tolerant readers take as such; `finished_header` gives
-the bytes to put in their place.
+"to the end of the file" (0xFFFFFFFF, both of them), which tolerant readers take as such; then a
+header with the true sizes takes its place. So it stays with more audio than the sizes can tell.
 """
 
 import struct
@@ -11,18 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.errors import AywaError
 from .g711 import Law, decode
 from .pcm import Pcm
 
 HEADER_SIZE = 44
 UNKNOWN_SIZE = 0xFFFF_FFFF
+MAX_DATA_SIZE = UNKNOWN_SIZE - HEADER_SIZE  # bytes of audio that a header can tell
 MAX_FILE_SIZE = 512 * 1024 * 1024  # bytes that `read` accepts
 
 _PCM, _PCMA, _PCMU, _EXTENSIBLE = 1, 6, 7, 0xFFFE
 _LAWS: dict[int, Law] = {_PCMA: "pcma", _PCMU: "pcmu"}
 
 
-class WavError(ValueError):
+class WavError(AywaError):
     """The bytes are not a WAV file that can be read; the message says why."""
 
 
@@ -39,9 +41,10 @@ class Clip:
 
 
 def header(rate: int, channels: int, data_size: int | None = None) -> bytes:
-    """The 44-byte header of a 16-bit PCM file; without `data_size` its sizes are open."""
-    size = UNKNOWN_SIZE if data_size is None else data_size
-    riff = UNKNOWN_SIZE if data_size is None else HEADER_SIZE - 8 + data_size
+    """The 44-byte header of a 16-bit PCM file; without `data_size` (bytes) its sizes are open."""
+    riff = size = UNKNOWN_SIZE
+    if data_size is not None and data_size <= MAX_DATA_SIZE:
+        riff, size = HEADER_SIZE - 8 + data_size, data_size
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",
@@ -69,9 +72,11 @@ def write(path: Path, pcm: Pcm, rate: int) -> None:
 
 def read(path: Path) -> Clip:
     """Read a file. Raises WavError, or OSError when the file cannot be opened."""
-    if path.stat().st_size > MAX_FILE_SIZE:
-        raise WavError(f"{path} is larger than {MAX_FILE_SIZE} bytes")
-    return parse(path.read_bytes())
+    size = path.stat().st_size
+    if size > MAX_FILE_SIZE:
+        raise WavError(f"{path} has {size} bytes, expected at most {MAX_FILE_SIZE}")
+    with path.open("rb") as file:
+        return parse(file.read(size))  # no more than that: a device would never end
 
 
 def parse(data: bytes) -> Clip:

@@ -6,11 +6,15 @@ bytes; writing them is somebody else's.
 """
 
 import struct
+from collections import OrderedDict
 from collections.abc import Sequence
-from ipaddress import IPv4Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..base.errors import AywaError
 
 Address = tuple[str, int]
 
@@ -22,14 +26,26 @@ _MACS = bytes.fromhex("020000000002020000000001")
 _UDP, _TCP = 17, 6
 _HOPS = 64
 _TCP_PAYLOAD = 1_400  # octets of a made segment
+_TCP_DIRECTIONS = 64  # whose sequence numbers one conversation remembers
+_MAX_UDP_PAYLOAD = 65_507  # octets, over IPv4; a little more would fit over IPv6
+
+
+class PcapError(AywaError):
+    """What is to be captured cannot have crossed a wire like that."""
 
 
 def udp_record(at: float, source: Address, destination: Address, payload: bytes) -> bytes:
-    """One UDP datagram, IPv4 or IPv6, at `at` epoch seconds."""
+    """One UDP datagram, IPv4 or IPv6, at `at` epoch seconds. Raises PcapError."""
+    if len(payload) > _MAX_UDP_PAYLOAD:
+        raise PcapError(
+            f"a UDP datagram of {len(payload)} bytes to {destination[0]}: "
+            f"expected at most {_MAX_UDP_PAYLOAD}"
+        )
+    hosts = _hosts(source[0], destination[0])
     header = struct.pack("!HHHH", source[1], destination[1], 8 + len(payload), 0)
-    checksum = _transport_checksum(source[0], destination[0], _UDP, header + payload)
+    checksum = _transport_checksum(hosts, _UDP, header + payload)
     datagram = header[:6] + struct.pack("!H", checksum or 0xFFFF) + payload
-    return _record(at, source[0], destination[0], _UDP, datagram)
+    return _record(at, hosts, _UDP, datagram)
 
 
 def udp4_records(
@@ -63,48 +79,76 @@ def udp4_records(
 
 
 class TcpConversation:
-    """The segments of one TCP connection, both ways, with running sequence numbers."""
+    """The TCP segments of a call, every direction with its own running sequence numbers."""
 
     def __init__(self) -> None:
-        self._next: dict[Address, int] = {}
+        self._next: OrderedDict[tuple[Address, Address], int] = OrderedDict()
 
     def records(self, at: float, source: Address, destination: Address, payload: bytes) -> bytes:
-        """Records of as many segments as the payload takes."""
-        pieces = [payload[i : i + _TCP_PAYLOAD] for i in range(0, len(payload), _TCP_PAYLOAD)]
-        return b"".join(self._segment(at, source, destination, piece) for piece in pieces)
-
-    def _segment(self, at: float, source: Address, destination: Address, payload: bytes) -> bytes:
-        sequence = self._next.setdefault(source, 1)
-        acknowledged = self._next.setdefault(destination, 1)
-        self._next[source] = (sequence + len(payload)) & 0xFFFF_FFFF
+        """Records of as many segments as the payload takes. Raises PcapError."""
+        hosts = _hosts(source[0], destination[0])
+        forth, back = (source, destination), (destination, source)
+        sequence, acknowledged = self._next.pop(forth, 1), self._next.get(back, 1)
         ports = (source[1], destination[1])
-        header = struct.pack("!HHIIHHHH", *ports, sequence, acknowledged, 0x5018, 65_535, 0, 0)
-        checksum = _transport_checksum(source[0], destination[0], _TCP, header + payload)
-        segment = header[:16] + struct.pack("!H", checksum) + header[18:] + payload
-        return _record(at, source[0], destination[0], _TCP, segment)
+        records = []
+        for begin in range(0, len(payload), _TCP_PAYLOAD):
+            piece = payload[begin : begin + _TCP_PAYLOAD]
+            number = (sequence + begin) & 0xFFFF_FFFF
+            fields = (*ports, number, acknowledged, 0x5018, 65_535, 0, 0)  # flags PSH, ACK
+            header = struct.pack("!HHIIHHHH", *fields)
+            checksum = _transport_checksum(hosts, _TCP, header + piece)
+            segment = header[:16] + struct.pack("!H", checksum) + header[18:] + piece
+            records.append(_record(at, hosts, _TCP, segment))
+        self._next[forth] = (sequence + len(payload)) & 0xFFFF_FFFF
+        if len(self._next) > _TCP_DIRECTIONS:
+            self._next.popitem(last=False)
+        return b"".join(records)
 
 
-def _record(at: float, source: str, destination: str, protocol: int, body: bytes) -> bytes:
+def _record(at: float, hosts: tuple[bytes, bytes], protocol: int, body: bytes) -> bytes:
     microseconds = round(at * 1e6)
-    packet = _ip_packet(source, destination, protocol, body)
+    packet = _MACS + _ip_packet(hosts, protocol, body)
     stamp = (microseconds // 1_000_000, microseconds % 1_000_000, len(packet), len(packet))
     return struct.pack("<IIII", *stamp) + packet
 
 
-def _ip_packet(source: str, destination: str, protocol: int, body: bytes) -> bytes:
-    here, there = ip_address(source), ip_address(destination)
-    if isinstance(here, IPv4Address):
+def _ip_packet(hosts: tuple[bytes, bytes], protocol: int, body: bytes) -> bytes:
+    """The packet after its EtherType."""
+    if len(hosts[0]) == 4:
         fields = (0x45, 0, 20 + len(body), 0, 0x4000, _HOPS, protocol)
-        header = struct.pack("!BBHHHBBH4s4s", *fields, 0, here.packed, there.packed)
+        header = struct.pack("!BBHHHBBH4s4s", *fields, 0, *hosts)
         header = header[:10] + struct.pack("!H", _checksum([header])) + header[12:]
-        return _MACS + b"\x08\x00" + header + body
+        return b"\x08\x00" + header + body
     header = struct.pack("!IHBB", 0x6000_0000, len(body), protocol, _HOPS)
-    return _MACS + b"\x86\xdd" + header + here.packed + there.packed + body
+    return b"\x86\xdd" + header + hosts[0] + hosts[1] + body
 
 
-def _transport_checksum(source: str, destination: str, protocol: int, body: bytes) -> int:
-    addresses = ip_address(source).packed + ip_address(destination).packed
-    return _checksum([addresses, struct.pack("!II", len(body), protocol), body])
+def _hosts(source: str, destination: str) -> tuple[bytes, bytes]:
+    """Both addresses, packed, of one family: an IPv4 one beside an IPv6 one is mapped into it."""
+    here, there = _address(source), _address(destination)
+    if isinstance(here, IPv4Address) != isinstance(there, IPv4Address):
+        here, there = _mapped(here), _mapped(there)
+    return here.packed, there.packed
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> IPv4Address | IPv6Address:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        raise PcapError(f"the host {host!r} to be captured is not an IP address") from None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _mapped(address: IPv4Address | IPv6Address) -> IPv6Address:
+    """RFC 4291 §2.5.5.2."""
+    if isinstance(address, IPv6Address):
+        return address
+    return IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)
+
+
+def _transport_checksum(hosts: tuple[bytes, bytes], protocol: int, body: bytes) -> int:
+    return _checksum([*hosts, struct.pack("!II", len(body), protocol), body])
 
 
 def _checksum(parts: Sequence[bytes]) -> int:

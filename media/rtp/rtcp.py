@@ -9,7 +9,7 @@ from . import RtpError
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, GOODBYE = 200, 201, 202, 203
 
 _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
-_CNAME = 1
+_END, _CNAME = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye
 
 
 def ntp_time(epoch_s: float) -> int:
-    """Epoch seconds as 64-bit NTP time."""
+    """Epoch seconds as 64-bit NTP time, which begins anew in February 2036 (RFC 5905 §6)."""
     whole = int(epoch_s)
-    return (whole + _NTP_EPOCH) << 32 | int((epoch_s - whole) * 2**32)
+    seconds = (whole + _NTP_EPOCH) & 0xFFFF_FFFF
+    return seconds << 32 | int((epoch_s - whole) * 2**32)
 
 
 def round_trip_s(block: ReportBlock, arrival_ntp: int) -> float | None:
@@ -181,7 +182,13 @@ def _blocks(body: bytes, at: int, count: int) -> tuple[ReportBlock, ...]:
 
 
 def _description(body: bytes) -> SourceDescription | None:
-    ssrc, item, size = struct.unpack_from("!IBB", body)
-    if item != _CNAME:
-        return None
-    return SourceDescription(ssrc, body[6 : 6 + size].decode("utf-8", "replace"))
+    """The CNAME of the first chunk, wherever it stands among the items (RFC 3550 §6.5)."""
+    [ssrc] = struct.unpack_from("!I", body)
+    at = 4
+    while at < len(body) and body[at] != _END:
+        item, size = struct.unpack_from("!BB", body, at)
+        [text] = struct.unpack_from(f"!{size}s", body, at + 2)
+        if item == _CNAME:
+            return SourceDescription(ssrc, text.decode("utf-8", "replace"))
+        at += 2 + size
+    return None

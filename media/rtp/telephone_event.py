@@ -2,19 +2,27 @@
 
 A digit is a run of packets with one timestamp. The last packets say "end" and come three times;
 the marker bit, and any of the packets, may be missing. A run ends with its first end packet, with
-the next event, or when nothing more of it came for `LOST_END_S`.
+the next event, or when nothing more of it came for `LOST_END_S`. A digit of more than eight seconds
+comes as several runs without an end between them (§2.5.1.3): it is one digit all the same.
 """
 
 import struct
 from dataclasses import dataclass
 
 from . import RtpError
+from .sequence import timestamp_distance
 
 DIGITS = "0123456789*#ABCD"
 LOST_END_S = 0.2
 CLOCK_RATE = 8_000
 
 _FORMAT = struct.Struct("!BBH")
+_PACKET_TICKS = 160  # 20 ms
+_MAX_DURATION = 0xFFFF  # ticks that one run can tell
+_NEXT_SEGMENT = range(0xF000, _MAX_DURATION + 1)
+"""Ticks from one run of a long digit to the next: the largest duration, or a bit before it."""
+_LATE_TICKS, _LATE_S = 5 * CLOCK_RATE, 1.0
+"""A packet that is this little older than the latest one is of a digit before; told already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,26 @@ class TelephoneEvent:
         return _FORMAT.pack(self.event, self.end << 7 | self.volume & 0x3F, self.duration)
 
 
+def encode_event(
+    digit: str, duration_s: float = 0.1, *, volume: int = 10
+) -> tuple[TelephoneEvent, ...]:
+    """The payloads that send a digit, one for each 20 ms packet.
+
+    All go with the timestamp of the first, which has the marker bit; each with the next sequence
+    number. The last three say "end" (RFC 4733 §2.5.1.4). Raises ValueError for what is no digit, or
+    one of less than 20 ms or more than 8 s.
+    """
+    event = DIGITS.find(digit) if len(digit) == 1 else -1
+    steps = round(duration_s * CLOCK_RATE / _PACKET_TICKS)
+    if event < 0 or not 1 <= steps <= _MAX_DURATION // _PACKET_TICKS:
+        raise ValueError(f"{digit!r} for {duration_s} s: expected one of {DIGITS}, 0.02 to 8 s")
+    updates = [
+        TelephoneEvent(event, False, volume, _PACKET_TICKS * step) for step in range(1, steps)
+    ]
+    end = TelephoneEvent(event, True, volume, _PACKET_TICKS * steps)
+    return (*updates, end, end, end)
+
+
 @dataclass(frozen=True, slots=True)
 class FinishedDigit:
     """A digit that is complete."""
@@ -54,17 +82,26 @@ class EventAssembler:
         self._timestamp: int | None = None
         self._told = True
         self._event = 0
-        self._duration = 0
+        self._earlier = 0  # ticks in earlier runs of the same digit
+        self._duration = 0  # ticks in this run
         self._seen_at = 0.0
 
     def receive(self, payload: bytes, timestamp: int, now: float) -> list[FinishedDigit]:
-        """Take one event packet. Raises RtpError."""
+        """Take one event packet, in any order. Raises RtpError."""
         event = TelephoneEvent.parse(payload)
         finished: list[FinishedDigit] = []
         if timestamp != self._timestamp:
-            finished += self._finish()
-            self._timestamp, self._told = timestamp, False
-            self._event, self._duration = event.event, 0
+            ahead = (
+                None if self._timestamp is None else timestamp_distance(timestamp, self._timestamp)
+            )
+            if ahead is not None and -_LATE_TICKS <= ahead < 0 and now - self._seen_at < _LATE_S:
+                return []
+            if self.pending and event.event == self._event and ahead in _NEXT_SEGMENT:
+                self._earlier += ahead or 0
+            else:
+                finished += self._finish()
+                self._told, self._event, self._earlier = False, event.event, 0
+            self._timestamp, self._duration = timestamp, 0
         self._duration = max(self._duration, event.duration)
         self._seen_at = now
         if event.end:
@@ -86,4 +123,4 @@ class EventAssembler:
         self._told = True
         if self._event >= len(DIGITS):
             return []  # flash-hook, tones and so on are no digits
-        return [FinishedDigit(DIGITS[self._event], self._duration / CLOCK_RATE)]
+        return [FinishedDigit(DIGITS[self._event], (self._earlier + self._duration) / CLOCK_RATE)]

@@ -9,9 +9,11 @@ from typing import NoReturn, Self
 
 from ...base.errors import AywaError
 
+MAX_SIZE = 65_536  # bytes
 MAX_LINES = 1_000
 MAX_MEDIA = 32
 MAX_PORT = 65_535
+MAX_ID = 2**64 - 1  # of a session or version
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -97,6 +99,10 @@ class _Section:
 
 class _Reader:
     def __init__(self, body: bytes) -> None:
+        if len(body) > MAX_SIZE:
+            raise SdpError(
+                f"the session description has {len(body)} bytes, expected at most {MAX_SIZE}"
+            )
         text = body.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
         if len(lines) > MAX_LINES:
@@ -114,7 +120,9 @@ class _Reader:
         fields = (self._origin or "").split()
         if len(fields) < 6:
             raise SdpError("the session description has no o= line of six fields")
-        return _number(fields[1]), _number(fields[2]), fields[5]
+        # RFC 8866 §5.2 wants numbers; a peer's other text is of no use to us and counts as 0.
+        session_id, version = (whole_number(text, MAX_ID) or 0 for text in fields[1:3])
+        return session_id, version, fields[5]
 
     def media(self) -> list[MediaDescription]:
         return [self._media(section) for section in self._sections[1:]]
@@ -150,12 +158,12 @@ class _Reader:
         fields = (section.m_line or "").split()
         if len(fields) < 4:
             self._fail("is an m= line of fewer than four fields")
-        port = fields[1].split("/")[0]
-        if not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
-            self._fail(f"has the port {port[:20]!r}, expected 0 to {MAX_PORT}")
+        port = whole_number(fields[1].split("/")[0], MAX_PORT)
+        if port is None:
+            self._fail(f"has the port {fields[1][:20]!r}, expected 0 to {MAX_PORT}")
         return MediaDescription(
             kind=fields[0],
-            port=int(port),
+            port=port,
             protocol=fields[2],
             formats=tuple(fields[3:]),
             address=section.address,
@@ -166,9 +174,11 @@ class _Reader:
         raise SdpError(f"line {self._number} of the session description {what}")
 
 
-def _number(text: str) -> int:
-    """Session ids are numeric strings of any length; a peer's other text counts as 0."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
+def whole_number(text: str, maximum: int) -> int | None:
+    """The number from 0 to `maximum` that `text` is, or None."""
+    if not text.isascii() or not text.isdigit() or len(text) > 20:
+        return None
+    return number if (number := int(text)) <= maximum else None
 
 
 def _connection(address: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aywa.base.errors import AywaError
 from aywa.codecs import g711, wav
 from aywa.codecs.pcm import mono_mix, rms_dbfs, with_gain
 from aywa.codecs.tones import DTMF, dtmf, silence
@@ -36,6 +37,26 @@ def test_g711_files_are_decoded() -> None:
     body = fmt + struct.pack("<4sI", b"data", 256) + octets.tobytes()
     clip = wav.parse(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body)
     assert clip.mono().tolist() == g711.decode(octets, "pcmu").tolist()
+
+
+def test_a_wav_error_is_one_of_the_products() -> None:
+    assert issubclass(wav.WavError, AywaError)
+
+
+def test_sizes_that_a_header_cannot_tell_stay_open() -> None:
+    assert wav.header(8_000, 2, 2**32) == wav.header(8_000, 2)
+    assert wav.header(8_000, 2, wav.MAX_DATA_SIZE)[4:8] == (2**32 - 1 - 8).to_bytes(4, "little")
+    assert wav.header(8_000, 2)[4:8] == wav.header(8_000, 2)[40:44] == b"\xff" * 4
+
+
+def test_large_files_and_endless_ones_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with path.open("wb") as file:
+        file.truncate(wav.MAX_FILE_SIZE + 1)  # a hole: takes no room
+    with pytest.raises(wav.WavError, match="expected at most"):
+        wav.read(path)
+    with pytest.raises(wav.WavError, match="not a WAV file"):
+        wav.read(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(

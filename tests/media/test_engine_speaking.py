@@ -21,10 +21,7 @@ def test_one_packet_a_tick_with_numbers_running_on(bench: Bench) -> None:
     bench.ticks(90)
     heads = [struct.unpack("!BBHII", packet[:12]) for packet in bench.sent["a"]]
     assert len(heads) == 100
-    steps = [
-        ((b[2] - a[2]) % 65_536, (b[3] - a[3]) % 2**32)
-        for a, b in itertools.pairwise(heads)
-    ]
+    steps = [((b[2] - a[2]) % 65_536, (b[3] - a[3]) % 2**32) for a, b in itertools.pairwise(heads)]
     assert set(steps) == {(1, 160)}
     assert [number for number, head in enumerate(heads) if head[1] & 0x80] == [10]
     assert np.array_equal(bench.spoken()[1_600 : 1_600 + 800], noise(800))

@@ -31,7 +31,7 @@ def slow_payload(packet: bytes) -> bytes | None:
         if begin + 4 > end:
             return None
         begin += 4 + 4 * int.from_bytes(packet[begin + 2 : begin + 4])
-    if packet[0] & 0x20 and begin < end:
+    if packet[0] & 0x20:
         if not 0 < packet[-1] <= end - begin:
             return None
         end -= packet[-1]

@@ -1,4 +1,4 @@
-"""RTCP, telephone events and wrapping arithmetic."""
+"""RTCP and wrapping arithmetic."""
 
 import contextlib
 
@@ -14,7 +14,6 @@ from aywa.media.rtp.sequence import (
     timestamp_add,
     timestamp_distance,
 )
-from aywa.media.rtp.telephone_event import EventAssembler, FinishedDigit, TelephoneEvent
 
 u8, u32 = st.integers(0, 255), st.integers(0, 2**32 - 1)
 blocks = st.builds(rtcp.ReportBlock, u32, u8, st.integers(-(2**23), 2**23 - 1), u32, u32, u32, u32)
@@ -36,8 +35,6 @@ def test_compounds_are_read_back(compound: list[rtcp.RtcpPacket]) -> None:
 def test_any_bytes_are_packets_or_an_rtp_error(data: bytes) -> None:
     with contextlib.suppress(RtpError):
         rtcp.parse(data)
-    with contextlib.suppress(RtpError):
-        TelephoneEvent.parse(data)
 
 
 def test_the_round_trip_is_what_the_peer_did_not_hold() -> None:
@@ -54,37 +51,32 @@ def test_distances_undo_additions_around_the_circle(start: int, step: int) -> No
     assert timestamp_distance(stamps, start * 65_537).tolist() == [step]
 
 
-def event(digit: int, duration: int, *, end: bool = False) -> bytes:
-    return bytes(TelephoneEvent(digit, end, 10, duration))
+def test_ntp_time_begins_anew_in_2036() -> None:
+    assert rtcp.ntp_time(0.5) == 2_208_988_800 << 32 | 1 << 31
+    wrap = 2**32 - 2_208_988_800  # 7 February 2036
+    report = rtcp.SenderReport(1, rtcp.ntp_time(wrap + 2.0), 0, 0, 0)
+    assert rtcp.parse(rtcp.build([report])) == [report]
+    block = rtcp.ReportBlock(1, 0, 0, 0, 0, rtcp.ntp_time(wrap - 1.0) >> 16, 65_536)
+    assert rtcp.round_trip_s(block, rtcp.ntp_time(wrap + 0.5)) == pytest.approx(0.5)
 
 
-def test_a_digit_is_told_once_though_its_end_comes_three_times() -> None:
-    digits = EventAssembler()
-    told = []
-    for step in range(1, 6):
-        told += digits.receive(event(5, 160 * step), 1000, step * 0.02)
-    for _ in range(3):
-        told += digits.receive(event(5, 960, end=True), 1000, 0.12)
-    told += digits.expire(10.0)
-    assert told == [FinishedDigit("5", 0.12)]
+def test_a_cname_is_found_behind_other_items() -> None:
+    items = b"\x02\x03Bob" + b"\x01\x05bob@b" + b"\0" * 4
+    wire = b"\x81\xca\x00\x05" + b"\0\0\0\x07" + items
+    assert rtcp.parse(wire) == [rtcp.SourceDescription(7, "bob@b")]
+    with pytest.raises(RtpError, match="cut short"):
+        rtcp.parse(wire[:3] + b"\x02" + wire[4:11] + b"\x09")
 
 
-def test_the_same_digit_twice_is_two_digits() -> None:
-    digits = EventAssembler()
-    first = digits.receive(event(1, 800, end=True), 1000, 0.1)
-    second = digits.receive(event(1, 800, end=True), 3000, 0.4)
-    assert first == second == [FinishedDigit("1", 0.1)]
-
-
-def test_a_lost_end_is_made_up_by_the_next_digit_or_by_time() -> None:
-    digits = EventAssembler()
-    assert digits.receive(event(10, 320), 1000, 0.0) == []
-    assert digits.receive(event(11, 160), 2000, 0.1) == [FinishedDigit("*", 0.04)]
-    assert digits.pending
-    assert digits.expire(0.2) == []
-    assert digits.expire(0.31) == [FinishedDigit("#", 0.02)]
-    assert not digits.pending
-
-
-def test_events_that_are_no_digits_are_not_told() -> None:
-    assert EventAssembler().receive(event(16, 800, end=True), 1, 0.0) == []
+@pytest.mark.parametrize(
+    ("wire", "sentence"),
+    [
+        (b"\x80\xc9", "2 bytes left"),
+        (b"\x40\xc9\x00\x00", "version 1"),
+        (b"\x80\xc9\x00\x01", "length 8 exceeds the 4 left"),
+        (b"\x81\xc9\x00\x01abcd", "type 201 with 4 bytes is cut short"),
+    ],
+)
+def test_what_is_wrong_with_rtcp_is_said(wire: bytes, sentence: str) -> None:
+    with pytest.raises(RtpError, match=sentence):
+        rtcp.parse(wire)
