@@ -79,10 +79,11 @@ class Call:
         self._inbox = inbox
         self._providers = providers
         self._settings = settings
-        self._key = (document["orgId"], document["id"])
+        self._key: tuple[str, str] = (document["orgId"], document["id"])
         clock = house.clock
         self._report = Report(wall_offset=clock.wall() - clock.monotonic())
         self._conversation: Conversation | None = None
+        self._talk: asyncio.Task[None] | None = None
         self._dialed = False
         self._ended_reason: str | None = None
         self._ended_message: str | None = None
@@ -153,8 +154,8 @@ class Call:
                 except LegFailed as failure:
                     failed = state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED
                     self._settle(failed, str(failure))
-                if self._conversation:
-                    self._conversation.end("call-ended")
+                if self._talk:
+                    self._talk.cancel()  # tells what was heard of the last reply, then ends
         except* Exception as errors:  # a bug of ours ends this call and no other
             log.exception("call failed", extra={"call": self.id}, exc_info=errors)
             self._settle(state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED, None)
@@ -178,7 +179,7 @@ class Call:
                 case LegDirection():
                     self._note("sip", "hold", {"direction": event.direction})
                 case said.CallEndRequested():
-                    self.end(event.reason)
+                    self.end(state.PIPELINE_FAILURES.get(event.reason, event.reason))
                 case _:
                     self._note_said(event)
 
@@ -195,7 +196,7 @@ class Call:
             clock=self._house.clock,
             on_event=self._inbox.put_nowait,
         )
-        tasks.create_task(self._conversation.run(), name=f"conversation {self.id}")
+        self._talk = tasks.create_task(self._conversation.run())
 
     def _leg_over(self, event: LegRefused | LegCancelled | LegEnded) -> None:
         match event:
@@ -217,13 +218,13 @@ class Call:
     async def _wind_up(self) -> None:
         self._leg.hang_up(self._dialed)
         await asyncio.sleep(GOODBYE_S if self._conversation else 0)
-        closed = await self._leg.close()
+        report = await self._leg.close()
         while not self._inbox.empty():  # what the conversation said while it ended
             event = self._inbox.get_nowait()
             if not isinstance(event, LegEvent | said.CallEndRequested):
                 self._note_said(event)
-        if closed:
-            self._note("media", "stream-report", closed.report.as_document())
+        if report:
+            self._note("media", "stream-report", report.as_document())
         self.document["artifact"] = self._report.artifact() | self._addresses()
         self.document["messages"] = self.document["artifact"]["messages"]
         self.document["endedReason"] = self._ended_reason or state.CUSTOMER_ENDED

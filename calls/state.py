@@ -26,6 +26,14 @@ MANUALLY_CANCELED = "manually-canceled"
 WORKER_SHUTDOWN = "worker-shutdown"
 NO_CUSTOMER_AUDIO = "call.in-progress.error-assistant-did-not-receive-customer-audio"
 
+PIPELINE_FAILURES = {
+    "model-failed": "call.in-progress.error-pipeline-no-available-llm-model",
+    "voice-failed": "pipeline-error-custom-voice-failed",
+    "transcriber-failed": "pipeline-error-custom-transcriber-failed",
+    "line-failed": NO_CUSTOMER_AUDIO,
+}
+"""What the conversation says of its own failures, in the words of the contract."""
+
 _PROVIDER_FAULT = "call.in-progress.error-providerfault-outbound-sip-"
 
 _REFUSALS = {

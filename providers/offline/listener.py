@@ -13,7 +13,8 @@ import numpy as np
 
 from ..protocols import SAMPLE_RATE, Pcm, Transcript
 from .gate import FRAME, SpeechGate
-from .recogniser import Recogniser
+from .recogniser import TELEPHONE, Recogniser
+from .vocabulary import UNINTELLIGIBLE
 
 PRE_ROLL_FRAMES = 15  # 300 ms before the gate opened: soft beginnings of words
 LEAST_LOUD_FRAMES = 8  # 160 ms; shorter noises are no speech
@@ -64,6 +65,7 @@ class Listener:
         self._rest: Pcm = np.zeros(0, np.int16)
         self._position = 0  # of the next sample
         self._length = 0  # frames of this utterance
+        self._line = TELEPHONE  # learnt from utterance to utterance
 
     def hear(self, pcm: Pcm, position: int) -> Iterator[Transcript]:
         """Take the next samples; where samples were lost before them, `position` jumps."""
@@ -97,7 +99,7 @@ class Listener:
             if speaking:
                 self._recogniser = self._recognisers.take(self._folder)
                 self._length = len(self._frames)
-                self._recogniser.begin(self._position - self._length * FRAME)
+                self._recogniser.begin(self._position - self._length * FRAME, self._line)
             return
         self._length += 1
         if not speaking or self._length >= MAX_UTTERANCE_FRAMES:
@@ -121,5 +123,7 @@ class Listener:
         if recogniser is None:
             return None
         final = recogniser.finish()
+        if final.text and final.text != UNINTELLIGIBLE:
+            self._line = recogniser.line
         self._recognisers.give_back(self._folder, recogniser)
         return final if final.text and loud >= LEAST_LOUD_FRAMES else None

@@ -11,13 +11,13 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from ...base.errors import AywaError
-from .pronunciation import Pronunciations, pronounce
+from .pronunciation import Pronunciations, espeak_ipa, pronounce
 from .script import SLOT
 from .words import DIGIT_WORDS, similarity, words_of
 
@@ -30,6 +30,7 @@ NEAR = 0.6  # least likeness of the freely heard words and a phrase, to take the
 MAX_PHRASES = 2_000
 COMMON_WORDS = "common_words.json"
 
+SHORT_WEIGHT = 5  # of a phrase of one word, which nothing around it supports
 COMMON_MASS = 0.5  # share of the single-word probability that all common words have together
 DISCOUNT = 0.1  # share of a history's probability left for words never seen after it
 PHRASE_WEIGHT = 100  # weight of a phrase beside one pair of digits
@@ -54,7 +55,12 @@ class Vocabulary:
     """Phrases with a word that cannot be written or pronounced in US English."""
 
     @classmethod
-    def build(cls, phrases: Iterable[str], dictionary: Path) -> "Vocabulary":
+    def build(
+        cls,
+        phrases: Iterable[str],
+        dictionary: Path,
+        ipa_of: Callable[[str], str | None] = espeak_ipa,
+    ) -> "Vocabulary":
         """Prepare phrases; blocks for a moment. Raises VocabularyError, OSError."""
         texts = tuple(dict.fromkeys((*phrases, *ALWAYS)))
         if len(texts) > MAX_PHRASES:
@@ -62,7 +68,7 @@ class Vocabulary:
         common = tuple(json.loads(files(__package__).joinpath(COMMON_WORDS).read_text("utf-8")))
         split = {text: phrase_words(text) for text in texts}
         wanted = {word for words in split.values() for word in words if _WORD.fullmatch(word)}
-        sounds = pronounce(wanted.union(common, DIGIT_WORDS), dictionary)
+        sounds = pronounce(wanted.union(common, DIGIT_WORDS), dictionary, ipa_of)
         kept = {
             text: words
             for text, words in split.items()
@@ -141,7 +147,7 @@ def _weighted(phrases: Iterable[Words]) -> Counter[Words]:
     sentences: Counter[Words] = Counter()
     for phrase in phrases:
         if SLOT not in phrase:
-            sentences[phrase] += PHRASE_WEIGHT
+            sentences[phrase] += PHRASE_WEIGHT * (SHORT_WEIGHT if len(phrase) == 1 else 1)
             continue
         at = phrase.index(SLOT)
         for first in DIGIT_WORDS:

@@ -94,19 +94,23 @@ class RecognitionWorker:
     @property
     def load(self) -> int:
         """Streams that are open here."""
-        return len(self._channels)
+        return sum(stream > 0 for stream in self._channels)
 
     @property
     def is_ready(self) -> bool:
         """Whether the process runs and has loaded its vocabulary."""
         return self._ready.is_set()
 
+    async def until_ready(self) -> None:
+        """Wait until the process, started again if need be, can serve."""
+        await self._ready.wait()
+
     async def start(self) -> None:
         """Start the process and wait until it is warm. Raises ProviderError."""
         self._task = asyncio.create_task(self._keep_running(), name="speech recognition worker")
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await self._ready.wait()
+                await self.until_ready()
         except TimeoutError:
             await self.close()
             raise ProviderError(
@@ -135,7 +139,8 @@ class RecognitionWorker:
     def detach(self, stream: int) -> None:
         """Serve a stream no more."""
         if self._channels.pop(stream, None) is not None:
-            # What still waits is of no use; only the end of the stream is told.
+            # What still waits is of no use; only the end of the stream is told. It goes under the
+            # negative number, which no answer ever finds.
             channel = Channel(Path(), lambda _: None, lambda: None)
             channel.push(Frame(Kind.CLOSE, stream))
             self._channels[-stream] = channel

@@ -8,13 +8,14 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ...base.clock import Clock
 from ...base.ids import Entropy
 from ..counters import Counters
-from ..errors import SipListenError
+from ..errors import SipListenError, SipParseError
 from ..events import SipEvent, WireMessage
+from ..message import parse_message
 from ..settings import UserAgentSettings
 from ..transaction_layer import call_id_of
 from ..transport import Hop, Transmission, Transport
@@ -182,8 +183,8 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The UDP socket is ready."""
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._udp = transport
+        # Neither asyncio's nor uvloop's UDP transport derives from the class of that name.
+        self._udp = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """One datagram came."""
@@ -278,9 +279,6 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
 def _call_id(data: bytes) -> str:
     """The Call-ID of a message that came in, if it can be read."""
-    from ..errors import SipParseError
-    from ..message import parse_message
-
     try:
         return call_id_of(parse_message(data))
     except SipParseError as error:
