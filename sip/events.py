@@ -15,7 +15,7 @@ HeaderList = tuple[tuple[str, str], ...]
 
 EndReason = Literal["bye", "timeout", "no_ack", "transport", "gone"]
 """`bye`: the peer hung up. `timeout`: it does not answer a re-INVITE. `no_ack`: it never
-acknowledged our 200. `transport`: nothing can be sent. `gone`: it says that it knows no such call."""
+acknowledged our 200. `transport`: nothing can be sent. `gone`: it knows no such call."""
 
 
 @dataclass(frozen=True, slots=True)

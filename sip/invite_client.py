@@ -12,7 +12,7 @@ from .dialog import MAX_FORWARDS, Dialog
 from .errors import LocalSipError, SipParseError
 from .events import Answered, EndReason, OfferAnswered, Rang, Refused, SipEvent
 from .invite_server import ALLOW, contact
-from .leg import Leg, LegState
+from .leg import Invitation, Leg, LegState
 from .message import Address, CSeq, Headers, Request, Response, Uri
 from .message.body import SDP, session_body
 from .settings import UserAgentSettings
@@ -41,33 +41,23 @@ class InviteClient:
         self._events = events
         self._end = end
 
-    def invite(
-        self,
-        target: str,
-        *,
-        from_uri: str,
-        from_name: str | None,
-        to: str | None,
-        body: bytes | None,
-        content_type: str,
-        transport: Transport | None,
-        headers: HeaderPairs,
-        now: float,
-    ) -> Leg:
+    def invite(self, invitation: Invitation, now: float) -> Leg:
         """Send an INVITE. Raises SipParseError, LocalSipError for unusable URIs."""
-        uri = Uri.parse(target)
-        hop = Hop.of_uri(uri, transport or "udp")
+        uri = Uri.parse(invitation.target)
+        hop = Hop.of_uri(uri, invitation.transport or "udp")
+        caller = Address(Uri.parse(invitation.from_uri), invitation.from_name)
         tag = self._entropy.token()
         request = Request("INVITE", str(uri))
         fields = request.headers
         route = Route(hop)
         fields.add("Via", self._layer.new_via(route))
         fields.add("Max-Forwards", MAX_FORWARDS)
-        fields.add("From", str(Address(Uri.parse(from_uri), from_name).tagged(tag)))
-        fields.add("To", str(Address(Uri.parse(to or target))))
+        fields.add("From", str(caller.tagged(tag)))
+        fields.add("To", str(Address(Uri.parse(invitation.to or invitation.target))))
         fields.add("Call-ID", self._entropy.token(16))
         fields.add("CSeq", str(CSeq(1, "INVITE")))
-        self._complete(request, hop.transport, body, content_type, headers)
+        content = (invitation.body, invitation.content_type)
+        self._complete(request, hop.transport, *content, invitation.headers)
         leg = Leg(
             id=self._entropy.uuid(),
             call_id=request.call_id,

@@ -1,12 +1,30 @@
 """A leg: one call of ours with one peer, and how far it has come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .dialog import Dialog
 from .message import Request, Response
+from .message.body import SDP
 from .transaction import Transaction
+from .transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Whom to call, as whom, with what."""
+
+    target: str
+    from_uri: str
+    body: bytes | None
+    from_name: str | None = None
+    to: str | None = None
+    """The To header's URI, if it is not the target."""
+    content_type: str = SDP
+    transport: Transport | None = None
+    """None lets the target decide."""
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class LegState(Enum):

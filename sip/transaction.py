@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
 
-from .message.message import Message, Request, Response
 from .message.headers import Headers
+from .message.message import Message, Request, Response
 from .settings import UserAgentSettings
 from .transport import Route
 

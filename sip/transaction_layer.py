@@ -1,7 +1,7 @@
 """The transaction layer: every live transaction, their timers, and what waits to be sent.
 
 Matches messages to transactions (RFC 3261 §17.1.3, §17.2.3), carries out what the machines ask for,
-and answers without a transaction where none may be kept (§8.2.7). Knows nothing of dialogs and calls.
+and answers without a transaction where none may be kept (§8.2.7). Knows nothing of dialogs.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from .transport import Hop, Route, Transmission, response_route
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response: RFC 3261 §8.1.3.1 has a user treat silence as 408 and a dead transport as 503."""
+    """No response: a user treats silence as 408 and a dead transport as 503 (§8.1.3.1)."""
 
     kind: Literal["timeout", "transport"]
 
@@ -220,31 +220,33 @@ class TransactionLayer:
     def _run(
         self, transaction: Transaction, effects: list[Effect], source: Hop | None, now: float
     ) -> None:
-        """Carry out effects. The user comes last: it may act on a transaction that is up to date."""
+        """Carry out effects. The user comes last: it meets a transaction that is up to date."""
         outcomes: list[Outcome] = []
         for effect in effects:
             match effect:
-                case Send(message, again):
-                    self.counters.retransmissions += again
-                    self.outbox.append(
-                        Transmission(
-                            bytes(message), transaction.route, call_id_of(message), transaction
-                        )
-                    )
-                case SetTimer(name, after_s):
-                    self._timers.start(transaction, name, now + after_s)
-                case StopTimer(name):
-                    self._timers.stop(transaction, name)
                 case PassUp(response):
                     outcomes.append(response)
                 case Fail(kind):
                     outcomes.append(Failure(kind))
+                case _:
+                    self._carry_out(transaction, effect, now)
         user = self._users.get(transaction)
         if transaction.state is State.TERMINATED:
             self._forget(transaction)
         if user is not None:
             for outcome in outcomes:
                 user(outcome, source, now)
+
+    def _carry_out(self, transaction: Transaction, effect: Effect, now: float) -> None:
+        match effect:
+            case Send(message, again):
+                self.counters.retransmissions += again
+                data, call_id = bytes(message), call_id_of(message)
+                self.outbox.append(Transmission(data, transaction.route, call_id, transaction))
+            case SetTimer(name, after_s):
+                self._timers.start(transaction, name, now + after_s)
+            case StopTimer(name):
+                self._timers.stop(transaction, name)
 
     def _forget(self, transaction: Transaction) -> None:
         table = self._clients if transaction.machine.client else self._servers

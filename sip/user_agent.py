@@ -13,13 +13,13 @@ from .errors import LocalSipError, SipParseError
 from .events import Cancelled, Confirmed, Ended, EndReason, Invited, Offered, SipEvent
 from .invite_client import InviteClient
 from .invite_server import InviteServer
-from .leg import Leg, LegState
+from .leg import Invitation, Leg, LegState
 from .message import Request, Response, parse_message
 from .message.body import SDP, session_body
 from .settings import UserAgentSettings
 from .transaction import Transaction
 from .transaction_layer import TransactionLayer, ignore
-from .transport import Hop, Transmission, Transport
+from .transport import Hop, Transmission
 
 HeaderPairs = Sequence[tuple[str, str]]
 
@@ -96,31 +96,9 @@ class UserAgent:
 
     # The owner's verbs ------------------------------------------------------------------------
 
-    def invite(
-        self,
-        target: str,
-        *,
-        from_uri: str,
-        from_name: str | None = None,
-        to: str | None = None,
-        body: bytes | None,
-        content_type: str = SDP,
-        transport: Transport | None = None,
-        headers: HeaderPairs = (),
-        now: float,
-    ) -> str:
-        """Call `target`; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
-        leg = self._client.invite(
-            target,
-            from_uri=from_uri,
-            from_name=from_name,
-            to=to,
-            body=body,
-            content_type=content_type,
-            transport=transport,
-            headers=headers,
-            now=now,
-        )
+    def invite(self, invitation: Invitation, now: float) -> str:
+        """Call somebody; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
+        leg = self._client.invite(invitation, now)
         if leg.state is not LegState.OVER:
             self._legs[leg.id] = leg
         return leg.id

@@ -30,7 +30,6 @@ NEAR = 0.6  # least likeness of the freely heard words and a phrase, to take the
 MAX_PHRASES = 2_000
 COMMON_WORDS = "common_words.json"
 
-SHORT_WEIGHT = 5  # of a phrase of one word, which nothing around it supports
 COMMON_MASS = 0.5  # share of the single-word probability that all common words have together
 DISCOUNT = 0.1  # share of a history's probability left for words never seen after it
 PHRASE_WEIGHT = 100  # weight of a phrase beside one pair of digits
@@ -147,7 +146,7 @@ def _weighted(phrases: Iterable[Words]) -> Counter[Words]:
     sentences: Counter[Words] = Counter()
     for phrase in phrases:
         if SLOT not in phrase:
-            sentences[phrase] += PHRASE_WEIGHT * (SHORT_WEIGHT if len(phrase) == 1 else 1)
+            sentences[phrase] += PHRASE_WEIGHT
             continue
         at = phrase.index(SLOT)
         for first in DIGIT_WORDS:

@@ -4,6 +4,7 @@ After every input it sends what is pending, tells what happened, and re-arms one
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from ...base.ids import Entropy
 from ..counters import Counters
 from ..errors import SipListenError, SipParseError
 from ..events import SipEvent, WireMessage
+from ..leg import Invitation
 from ..message import parse_message
 from ..settings import UserAgentSettings
 from ..transaction_layer import call_id_of
@@ -52,6 +54,8 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp = TcpConnections(self._received, self._failed)
         self._timer: asyncio.TimerHandle | None = None
+        self._quiet = asyncio.Event()
+        """Set while no request of ours waits for an answer."""
         self._flushing = False
         self._closed = False
 
@@ -99,17 +103,10 @@ class SipEndpoint(asyncio.DatagramProtocol):
         headers: HeaderPairs = (),
     ) -> str:
         """Call `target`; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
-        leg = self._agent.invite(
-            target,
-            from_uri=from_uri,
-            from_name=from_name,
-            to=to,
-            body=body,
-            content_type=content_type,
-            transport=transport,
-            headers=headers,
-            now=self._clock.monotonic(),
+        invitation = Invitation(
+            target, from_uri, body, from_name, to, content_type, transport, headers
         )
+        leg = self._agent.invite(invitation, self._clock.monotonic())
         self._flush_soon()
         return leg
 
@@ -169,9 +166,9 @@ class SipEndpoint(asyncio.DatagramProtocol):
             self._agent.cancel(leg, (), now)
             self._agent.bye(leg, (), now)
         self._flush()
-        until = now + CLOSE_S
-        while self._agent.busy and self._clock.monotonic() < until:
-            await asyncio.sleep(0.02)
+        if self._agent.busy:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), CLOSE_S)
         self._closed = True
         if self._timer:
             self._timer.cancel()
@@ -217,6 +214,10 @@ class SipEndpoint(asyncio.DatagramProtocol):
                 pass
         finally:
             self._flushing = False
+        if self._agent.busy:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
         self._rearm()
 
     def _send_pending(self) -> bool:

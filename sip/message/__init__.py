@@ -1,4 +1,4 @@
-"""SIP messages as values: grammar, headers, parser, serialiser. Usable without the rest of the room.
+"""SIP messages as values: grammar, headers, parser, serialiser. Usable alone.
 
 `parse_message(data)` reads a datagram, `StreamParser` cuts a stream, `bytes(message)` writes.
 Knows nothing of transactions, dialogs or sockets.

@@ -6,7 +6,7 @@ from typing import Self
 
 from ..errors import SipParseError
 from .grammar import QUOTED_STRING, SWS, quoted, shown, unquoted
-from .parameters import Parameters
+from .parameters import NONE, Parameters
 from .uri import Uri
 
 _NAME_ADDR = re.compile(
@@ -22,7 +22,7 @@ class Address:
     uri: Uri
     display_name: str | None = None
     """Unquoted; None when there is none."""
-    parameters: Parameters = Parameters()
+    parameters: Parameters = NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -13,7 +13,7 @@ from ..errors import SipParseError
 
 LWS = r"[ \t]+"
 SWS = r"[ \t]*+"
-TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"
+TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105 - the grammar's token, no password
 QUOTED_STRING = r'"(?:[^"\\]|\\.)*+"'
 HOSTNAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*+)"
 IPV6_REFERENCE = r"\[[0-9A-Fa-f:.]++\]"

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator
 from ..errors import LocalSipError
 from .grammar import is_token, shown, split_list
 
-_KNOWN = (
-    "Accept Accept-Encoding Accept-Language Alert-Info Allow Authorization Call-ID Call-Info Contact "
-    "Content-Encoding Content-Length Content-Type CSeq Date Error-Info Event Expires From "
+_NAMES = (
+    "Accept Accept-Encoding Accept-Language Alert-Info Allow Authorization Call-ID Call-Info "
+    "Contact Content-Encoding Content-Length Content-Type CSeq Date Error-Info Event Expires From "
     "In-Reply-To Max-Forwards MIME-Version Min-Expires Organization P-Asserted-Identity Priority "
     "Proxy-Authenticate Proxy-Authorization Proxy-Require Reason Record-Route Reply-To Require "
     "Retry-After Route Server Subject Supported Timestamp To Unsupported User-Agent Via Warning "
     "WWW-Authenticate"
-).split()
+)
+_KNOWN = _NAMES.split()
 _COMPACT = {
     "c": "Content-Type", "e": "Content-Encoding", "f": "From", "i": "Call-ID", "k": "Supported",
     "l": "Content-Length", "m": "Contact", "o": "Event", "s": "Subject", "t": "To", "v": "Via",

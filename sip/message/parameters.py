@@ -60,3 +60,7 @@ class Parameters:
 
     def __str__(self) -> str:
         return "".join(f";{k}" if v is None else f";{k}={v}" for k, v in self.items)
+
+
+NONE = Parameters()
+"""No parameters at all."""

@@ -9,7 +9,7 @@ from typing import Self
 
 from ..errors import SipParseError
 from .grammar import HOST, PASSWORD, PORT, SCHEME, URI_HEADERS, URI_PARAM, USER, number, shown
-from .parameters import Parameters
+from .parameters import NONE, Parameters
 
 _SIP_URI = re.compile(
     rf"(?P<scheme>[sS][iI][pP][sS]?):(?:(?P<user>{USER})(?::(?P<password>{PASSWORD}))?@)?"
@@ -30,7 +30,7 @@ class Uri:
     user: str | None = None
     password: str | None = None
     port: int | None = None
-    parameters: Parameters = Parameters()
+    parameters: Parameters = NONE
     headers: str = ""
     opaque: str = ""
     """What follows the colon of a URI that is neither sip nor sips."""

@@ -6,7 +6,7 @@ from typing import Self
 
 from ..errors import SipParseError
 from .grammar import HOST, LWS, PORT, SWS, TOKEN, number, shown
-from .parameters import Parameters
+from .parameters import NONE, Parameters
 
 MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
 
@@ -26,7 +26,7 @@ class Via:
     host: str
     """The sent-by host; an IPv6 address in brackets."""
     port: int | None = None
-    parameters: Parameters = Parameters()
+    parameters: Parameters = NONE
     version: str = "2.0"
 
     @classmethod

@@ -45,7 +45,7 @@ def test_it_speaks_after_the_greeting_and_hangs_up_after_the_last_answer() -> No
     line.speak(1.0)
     line.hear(0.7, speech=False)
     line.hear(1.0, speech=True)
-    [(at, answered)] = line.actions
+    [(_, answered)] = line.actions
     assert isinstance(answered, Answered)
     assert (answered.index, round(answered.latency_s, 3)) == (0, 0.72)
     line.actions.clear()
