@@ -51,6 +51,8 @@ def read_number(
     low, high = bounds
     if not math.isfinite(number):
         faults.append(f"{name} must be a number")
+    elif not number.is_integer():
+        faults.append(f"{name} must be a whole number")
     elif number < low:
         faults.append(f"{name} must not be less than {low}")
     elif number > high:

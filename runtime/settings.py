@@ -33,7 +33,7 @@ NOT_OFFERED = {
 never lie somewhere else than its owner believes."""
 
 NOT_USED = {
-    "RUNTIME_STORE_ENCRYPTION_KEY": "is valid, but this version stores no secret to encrypt.",
+    "RUNTIME_STORE_ENCRYPTION_KEY": "is valid, but this version does not encrypt what it stores.",
     "WEBHOOK_SIGNING_SECRET": "is valid, but this version sends no webhooks to sign.",
 }
 """Settings that are checked and have no effect in this version."""

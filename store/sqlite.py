@@ -5,6 +5,7 @@ the task that asked is cancelled.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import sqlite3
@@ -62,9 +63,13 @@ class SqliteStore:
         """Open the file, make it when absent, and bring its schema up to date."""
         try:
             await asyncio.to_thread(_prepare, path)
-            writer = await _connect(path)
-            await writer.create_function("shallow_merge", 2, _shallow_merge, deterministic=True)
-            return cls(path, writer, await _connect(path))
+            async with contextlib.AsyncExitStack() as opened:
+                writer = await _connect(path)
+                opened.push_async_callback(writer.close)
+                await writer.create_function("shallow_merge", 2, _shallow_merge, deterministic=True)
+                reader = await _connect(path)
+                opened.pop_all()
+            return cls(path, writer, reader)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"The database {path} cannot be opened: {error}.") from error
 

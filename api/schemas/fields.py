@@ -84,6 +84,15 @@ Moment = Annotated[
     ),
 ]
 Number = float  # the API's clients send whole numbers as 2 or as 2.0
+
+
+def _whole(value: float) -> float:
+    if not value.is_integer():
+        raise PydanticCustomError("sentence", "{sentence}", {"sentence": "must be a whole number"})
+    return value
+
+
+Count = Annotated[float, AfterValidator(_whole)]
 Object = dict[str, Any]
 
 

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from .fields import (
     TEXT_OR_OTHER,
+    Count,
     Id,
     Name,
     Number,
@@ -96,7 +97,7 @@ class HookOptions(Strict):
     """When the event counts as having happened."""
 
     timeoutSeconds: Number | None = within(1, 1_000)
-    triggerMaxCount: Number | None = within(1, 10)
+    triggerMaxCount: Count | None = within(1, 10)
     triggerResetMode: Literal["never", "onUserSpeech"] | None = None
     seconds: Number | None = within(1, 3_600)
     confidenceMin: Number | None = within(0, 1)

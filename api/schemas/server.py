@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from .fields import Id, Number, Object, Strict, Text, Url, listed, within
+from .fields import Count, Id, Number, Object, Strict, Text, Url, listed, within
 
 
 class BackoffPlan(Strict):
     """How a failed delivery is tried again; absent means not at all."""
 
     type: Literal["fixed", "exponential"] | None = None
-    maxRetries: Number | None = within(0, 10)
+    maxRetries: Count | None = within(0, 10)
     baseDelaySeconds: Number | None = within(0, 10)
     excludedStatusCodes: list[Number] | None = listed(100)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from .fields import TEXT_OR_OTHER, Number, Spoken, Strict, Text, listed, within
+from .fields import TEXT_OR_OTHER, Count, Number, Spoken, Strict, Text, listed, within
 from .server import Server
 
 Delimiter = Literal["#", "*", ""]
@@ -85,7 +85,7 @@ class StartSpeakingPlan(Strict):
 class StopSpeakingPlan(Strict):
     """When the assistant stops because the caller speaks."""
 
-    numWords: Number | None = within(0, 10)
+    numWords: Count | None = within(0, 10)
     voiceSeconds: Number | None = within(0, 0.5)
     backoffSeconds: Number | None = within(0, 10)
     acknowledgementPhrases: list[Text] | None = listed()
