@@ -70,13 +70,17 @@ class Capture(Columns):
         """Keep one SIP message."""
         if not self.enabled[row]:
             return
+        try:
+            self._append(row, self._sip_record(row, message))
+        except pcap.PcapError:  # a name instead of an address, or more than a datagram holds
+            self.overflowed[row] += 1
+
+    def _sip_record(self, row: int, message: CaptureSip) -> bytes:
         ends = (message.source, message.destination)
         if message.transport == "udp":
-            record = pcap.udp_record(message.at, *ends, message.payload)
-        else:
-            talk = self._talks.setdefault(row, pcap.TcpConversation())
-            record = talk.records(message.at, *ends, message.payload)
-        self._append(row, record)
+            return pcap.udp_record(message.at, *ends, message.payload)
+        talk = self._talks.setdefault(row, pcap.TcpConversation())
+        return talk.records(message.at, *ends, message.payload)
 
     def due(self, rows: Rows, now: float) -> Rows:
         """The rows with records to write."""

@@ -29,6 +29,7 @@ from .streams import Columns, Rows, StreamTable, TableFull, column
 ROOM_TICKS = 5
 """How often a playing stream tells how far it has come."""
 
+_NOWHERE = {"0.0.0.0", "::"}  # noqa: S104 - nothing is bound here
 _SENDS = {"sendrecv", "sendonly"}
 _RECEIVES = {"sendrecv", "recvonly"}
 
@@ -134,9 +135,10 @@ class Engine:
         return output
 
     def _configure(self, row: int, command: plane.ConfigureStream, now: float) -> None:
-        remote = self.book.number(command.remote_host, command.remote_port)
-        control = self.book.number(command.remote_host, command.remote_rtcp_port)
-        self._peers.describe(row, remote, control)
+        if command.remote_host not in _NOWHERE:  # an old-style hold keeps the peer's address
+            remote = self.book.number(command.remote_host, command.remote_port)
+            control = self.book.number(command.remote_host, command.remote_rtcp_port)
+            self._peers.describe(row, remote, control)
         formats, law = self._hearing.formats, LAWS.index(command.law)
         if not self._session.configured[row]:
             formats.law[row] = law

@@ -287,3 +287,14 @@ def test_header_fields_of_a_stream_are_ours(bench: Bench) -> None:
     bench.ticks(3)
     fields = [struct.unpack("!BBHII", p[:12]) for p in bench.sent["a"]]
     assert {(f[0], f[1], f[4]) for f in fields} == {(0x80, 0, fields[0][4])}
+
+
+def test_an_old_style_hold_forgets_neither_peer_nor_capture(bench: Bench) -> None:
+    caller = bench.open(files=True)
+    bench.tick((caller, caller.audio(noise(160))))
+    bench.configure("a", remote_host="0.0.0.0", direction="recvonly")
+    bench.command(plane.CaptureSip("a", 1.0, ("pbx.example", 1), ("h", 2), "udp", b"x"))
+    bench.configure("a", direction="sendrecv")
+    bench.tick((caller, caller.audio(noise(160))))
+    assert len(bench.sent["a"]) == 2
+    assert len(bench.of(plane.PeerLocked)) == 1
