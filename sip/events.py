@@ -47,11 +47,7 @@ class Rang:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Our INVITE was answered 2xx.
-
-    `body` is the answer, and ACK has been sent; or, when the INVITE had no body, the offer, which
-    `accept_offer` or `refuse_offer` must settle.
-    """
+    """Our INVITE was answered 2xx, and ACK has been sent; `body` is the answer."""
 
     leg: str
     body: bytes | None

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from ..base.ids import Entropy
 from .dialog import MAX_FORWARDS, Dialog
-from .errors import LocalSipError, SipParseError
+from .errors import SipParseError
 from .events import Answered, EndReason, OfferAnswered, Rang, Refused, SipEvent
+from .in_dialog import acknowledge, send_in_dialog
 from .invite_server import ALLOW, contact
 from .leg import Invitation, Leg, LegState
 from .message import Address, CSeq, Headers, Request, Response, Uri
@@ -25,7 +26,7 @@ GIVE_UP = "cancel"
 
 
 class InviteClient:
-    """Sends INVITEs, and every other request of ours in a dialog."""
+    """Sends INVITEs."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class InviteClient:
         if leg.provisional:
             self._send_cancel(leg, headers, now)
 
-    def offer(self, leg: Leg, body: bytes | None, now: float) -> None:
+    def offer(self, leg: Leg, body: bytes, now: float) -> None:
         """Send a re-INVITE."""
         dialog = leg.dialog
         if dialog is None:
@@ -84,20 +85,7 @@ class InviteClient:
         request = dialog.request("INVITE")
         self._complete(request, dialog.transport, body, SDP, ())
         leg.offering = True
-        self.send_in_dialog(dialog, request, self._offer_user(leg, request), now)
-
-    def send_in_dialog(
-        self, dialog: Dialog, request: Request, user: TransactionUser, now: float
-    ) -> None:
-        """Send a request of a dialog over its route."""
-        try:
-            route = dialog.route()
-        except LocalSipError:
-            self._layer.counters.transport_failures += 1
-            user(Failure("transport"), None, now)
-            return
-        request.headers.add("Via", self._layer.new_via(route))
-        self._layer.request(request, route, user, now)
+        send_in_dialog(self._layer, dialog, request, self._offer_user(leg, request), now)
 
     def _complete(
         self,
@@ -144,13 +132,13 @@ class InviteClient:
     def _accepted(self, leg: Leg, response: Response, source: Hop | None, now: float) -> None:
         tag = response.to.tag or ""
         if tag in leg.acknowledgements:
-            data, dialog = leg.acknowledgements[tag]
-            self._layer.transmit(data, dialog.route(), leg.call_id)
+            self._layer.transmit(*leg.acknowledgements[tag], leg.call_id)
             return
         dialog = Dialog.of_response(leg.invite, response, source)
-        self._acknowledge(leg, dialog, tag)
+        if ack := acknowledge(self._layer, dialog, dialog.local_sequence):
+            leg.acknowledgements[tag] = ack
         if leg.state is not LegState.CALLING or leg.cancelling:
-            self.send_in_dialog(dialog, dialog.request("BYE"), ignore, now)
+            send_in_dialog(self._layer, dialog, dialog.request("BYE"), ignore, now)
             if leg.state is LegState.CALLING:
                 self._failed(leg, 487, "Request Terminated", (), now)
             return
@@ -158,18 +146,6 @@ class InviteClient:
         leg.state = LegState.TALKING
         leg.transaction = None
         self._events.append(Answered(leg.id, _body(response), tuple(response.headers)))
-
-    def _acknowledge(self, leg: Leg, dialog: Dialog, tag: str) -> None:
-        ack = dialog.request("ACK", sequence=dialog.local_sequence)
-        try:
-            route = dialog.route()
-        except LocalSipError:  # the peer's Contact cannot be reached; its 2xx will time out there
-            self._layer.counters.transport_failures += 1
-            return
-        ack.headers.add("Via", self._layer.new_via(route))
-        data = bytes(ack)
-        leg.acknowledgements[tag] = (data, dialog)
-        self._layer.transmit(data, route, leg.call_id)
 
     def _failed(
         self,
@@ -220,23 +196,21 @@ class InviteClient:
             if isinstance(outcome, Response) and outcome.status < 200:
                 return
             if isinstance(outcome, Response) and outcome.status < 300 and leg.dialog:
-                if not acknowledged:
-                    leg.dialog.refresh(outcome.contacts)
-                    ack = leg.dialog.request("ACK", sequence=request.cseq.sequence)
-                    route = leg.dialog.route()
-                    ack.headers.add("Via", self._layer.new_via(route))
-                    acknowledged.append((bytes(ack), route))
-                    leg.offering = False
-                    body = _body(outcome)
-                    self._events.append(OfferAnswered(leg.id, outcome.status, body))
-                self._layer.transmit(*acknowledged[0], leg.call_id)
+                if acknowledged:
+                    self._layer.transmit(*acknowledged[0], leg.call_id)
+                    return
+                leg.dialog.refresh(outcome.contacts)
+                ack = acknowledge(self._layer, leg.dialog, request.cseq.sequence)
+                acknowledged.extend([ack] if ack else [])
+                leg.offering = False
+                self._events.append(OfferAnswered(leg.id, outcome.status, _body(outcome)))
                 return
             leg.offering = False
             if leg.state is LegState.OVER:
                 return
             if outcome.status in (408, 481, 503) and leg.dialog:
                 # §14.1 and §12.2.1.2: the peer knows no such call, or does not answer.
-                self.send_in_dialog(leg.dialog, leg.dialog.request("BYE"), ignore, now)
+                send_in_dialog(self._layer, leg.dialog, leg.dialog.request("BYE"), ignore, now)
                 self._end(leg, "gone" if outcome.status == 481 else "timeout")
                 return
             self._events.append(OfferAnswered(leg.id, outcome.status, None))

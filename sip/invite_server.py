@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .dialog import Dialog
 from .events import EndReason, SipEvent
+from .in_dialog import send_in_dialog
 from .leg import Leg, LegState, PendingAnswer
 from .message import Request, Response
 from .message.body import SDP
@@ -160,10 +161,7 @@ class InviteServer:
     def _give_up(self, leg: Leg, now: float) -> None:
         """No ACK came: the peer may be there all the same, so it is told (§13.3.1.4)."""
         if leg.dialog:
-            bye = leg.dialog.request("BYE")
-            route = leg.dialog.route()
-            bye.headers.add("Via", self._layer.new_via(route))
-            self._layer.request(bye, route, ignore, now)
+            send_in_dialog(self._layer, leg.dialog, leg.dialog.request("BYE"), ignore, now)
         self._end(leg, "no_ack")
 
     def _response(

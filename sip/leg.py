@@ -8,7 +8,7 @@ from .dialog import Dialog
 from .message import Request, Response
 from .message.body import SDP
 from .transaction import Transaction
-from .transport import Transport
+from .transport import Route, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Invitation:
 
     target: str
     from_uri: str
-    body: bytes | None
+    body: bytes
+    """Our offer."""
     from_name: str | None = None
     to: str | None = None
     """The To header's URI, if it is not the target."""
@@ -75,7 +76,7 @@ class Leg:
     """BYE waits for the ACK of our 200 (§15)."""
     offering: bool = False
     """A re-INVITE of ours is out."""
-    acknowledgements: dict[str, tuple[bytes, Dialog]] = field(default_factory=dict)
+    acknowledgements: dict[str, tuple[bytes, Route]] = field(default_factory=dict)
     """ACK sent for each To tag: a 2xx that comes again gets the same one."""
     give_up: Callable[[float], None] | None = None
     """Ends a cancelled INVITE that the peer never answers."""

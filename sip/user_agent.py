@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from ..base.ids import Entropy
 from .counters import Counters
+from .dialog import Dialog
 from .errors import LocalSipError, SipParseError
 from .events import Cancelled, Confirmed, Ended, EndReason, Invited, Offered, SipEvent
+from .in_dialog import send_in_dialog
 from .invite_client import InviteClient
 from .invite_server import InviteServer
 from .leg import Invitation, Leg, LegState
@@ -143,7 +145,7 @@ class UserAgent:
         self._send_bye(known, headers, now)
         self._forget(known)
 
-    def offer(self, leg: str, body: bytes | None, now: float) -> None:
+    def offer(self, leg: str, body: bytes, now: float) -> None:
         """Send a re-INVITE; OfferAnswered follows."""
         if (known := self._in(leg, LegState.TALKING)) and not known.offering:
             self._client.offer(known, body, now)
@@ -213,7 +215,7 @@ class UserAgent:
         hops = request.headers.first("Max-Forwards") or "70"
         if hops.isascii() and hops.isdigit() and int(hops) == 0 and request.method != "OPTIONS":
             raise SipParseError("Max-Forwards is used up", status=483)
-        if not request.uri.is_sip:
+        if request.uri.scheme != "sip":
             raise SipParseError(f"cannot serve a {request.uri.scheme}: URI", status=416)
         if request.method not in KNOWN_METHODS:
             raise SipParseError(f"{request.method[:32]} is not supported", status=405)
@@ -225,6 +227,7 @@ class UserAgent:
     def _take_invite(self, request: Request, source: Hop, now: float) -> None:
         if len(self._legs) >= self.settings.max_dialogs:
             raise SipParseError("too many calls", status=503)
+        _check_reachable(request, source)
         body = session_body(request)
         leg = self._server.open(request, source, self._entropy.token(), self._entropy.uuid(), now)
         self._legs[leg.id] = leg
@@ -371,7 +374,7 @@ class UserAgent:
         request = leg.dialog.request("BYE")
         for name, value in headers:
             request.headers.add(name, value)
-        self._client.send_in_dialog(leg.dialog, request, ignore, now)
+        send_in_dialog(self._layer, leg.dialog, request, ignore, now)
 
     def _in(self, leg: str, *states: LegState) -> Leg | None:
         known = self._legs.get(leg)
@@ -401,6 +404,18 @@ def _body_or_none(request: Request) -> bytes | None:
         return session_body(request)
     except SipParseError:
         return None
+
+
+def _check_reachable(request: Request, source: Hop) -> None:
+    """Refuse a call whose caller could not be told anything later. Raises SipParseError."""
+    accepted = request.headers.items_of("Accept")
+    kinds = {item.partition(";")[0].strip().lower() for item in accepted}
+    if accepted and not kinds & {SDP, "application/*", "*/*"}:
+        raise SipParseError(f"Accept leaves out {SDP}", status=406)
+    try:
+        Dialog.of_request(request, "", source).route()
+    except LocalSipError as error:
+        raise SipParseError(f"Contact or Record-Route: {error}") from error
 
 
 def _explanation(status: int) -> list[tuple[str, str]]:

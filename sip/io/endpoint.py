@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any, cast
 
 from ...base.clock import Clock
@@ -20,12 +21,13 @@ from ..leg import Invitation
 from ..message import parse_message
 from ..settings import UserAgentSettings
 from ..transaction_layer import call_id_of
-from ..transport import Hop, Transmission, Transport
+from ..transport import Hop, Route, Transmission, Transport
 from ..user_agent import UserAgent
 from .tcp import TcpConnections
 
 log = logging.getLogger(__name__)
 
+RESOLVE_S = 5.0
 CLOSE_S = 1.0  # how long goodbyes may take
 RECEIVE_BUFFER = 4 * 1024 * 1024
 PORT_TRIES = 16
@@ -56,6 +58,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
         """Set while no request of ours waits for an answer."""
+        self._resolving: set[asyncio.Task[None]] = set()
         self._flushing = False
         self._closed = False
 
@@ -97,7 +100,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         from_uri: str,
         from_name: str | None = None,
         to: str | None = None,
-        body: bytes | None,
+        body: bytes,
         content_type: str = "application/sdp",
         transport: Transport | None = None,
         headers: HeaderPairs = (),
@@ -141,7 +144,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._agent.bye(leg, headers, self._clock.monotonic())
         self._flush()
 
-    def offer(self, leg: str, body: bytes | None) -> None:
+    def offer(self, leg: str, body: bytes) -> None:
         """Send a re-INVITE; OfferAnswered follows."""
         self._agent.offer(leg, body, self._clock.monotonic())
         self._flush()
@@ -170,6 +173,8 @@ class SipEndpoint(asyncio.DatagramProtocol):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), CLOSE_S)
         self._closed = True
+        for task in list(self._resolving):
+            task.cancel()
         if self._timer:
             self._timer.cancel()
         if self._udp:
@@ -234,6 +239,11 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     def _send(self, transmission: Transmission) -> None:
         hop = transmission.route.flow or transmission.route.hop
+        if not _is_address(hop.host):
+            task = asyncio.get_running_loop().create_task(self._resolve(transmission))
+            self._resolving.add(task)
+            task.add_done_callback(self._resolving.discard)
+            return
         self._wire(transmission.data, hop, outgoing=True, call_id=transmission.call_id)
         if hop.transport == "tcp":
             self._tcp.send(transmission)
@@ -243,6 +253,23 @@ class SipEndpoint(asyncio.DatagramProtocol):
             except (OSError, ValueError) as error:
                 log.warning("SIP cannot be sent", extra={"to": hop.host, "why": error})
                 self._agent.transmission_failed(transmission, self._clock.monotonic())
+
+    async def _resolve(self, transmission: Transmission) -> None:
+        """Look a host name up, without making anything else wait, and send to what was found."""
+        hop = transmission.route.hop
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            found = await asyncio.wait_for(
+                loop.getaddrinfo(hop.host, hop.port, family=family, type=socket.SOCK_DGRAM),
+                RESOLVE_S,
+            )
+        except (OSError, TimeoutError) as error:
+            log.warning("SIP host not found", extra={"host": hop.host, "why": error})
+            self._failed(transmission)
+            return
+        address = str(found[0][4][0])
+        self._send(replace(transmission, route=Route(replace(hop, host=address))))
 
     def _wire(self, data: bytes, peer: Hop, *, outgoing: bool, call_id: str | None = None) -> None:
         here, there = (self.host, self.port), (peer.host, peer.port)
@@ -276,6 +303,14 @@ class SipEndpoint(asyncio.DatagramProtocol):
     def _timer_due(self) -> None:
         self._agent.handle_timer(self._clock.monotonic())
         self._flush()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _call_id(data: bytes) -> str:

@@ -57,11 +57,11 @@ class TcpConnections:
         """Close every connection."""
         if self._server:
             self._server.close()
+        for writer in list(self._writers.values()):
+            writer.transport.abort()  # its reader sees the end and leaves
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in list(self._writers.values()):
-            writer.close()
 
     def _own(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -69,10 +69,6 @@ class TcpConnections:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         if len(self._writers) >= MAX_CONNECTIONS:
             log.warning("SIP connection refused: too many are open")
             writer.close()
@@ -113,22 +109,30 @@ class TcpConnections:
         except SipParseError as error:
             log.warning("SIP stream closed", extra={"peer": peer.host, "why": error})
         finally:
-            if self._writers.get(peer) is writer:
-                del self._writers[peer]
+            for hop in [hop for hop, known in self._writers.items() if known is writer]:
+                del self._writers[hop]
             with contextlib.suppress(OSError):
                 writer.close()
 
     async def _read(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Hop
     ) -> None:
-        """Pass whole messages on. Raises SipParseError when the stream cannot be framed."""
+        """Pass whole messages on. Raises SipParseError when the stream cannot be framed.
+
+        A message that has begun has one deadline, however it drips in; so has the first one.
+        """
+        loop = asyncio.get_running_loop()
         parser = StreamParser()
+        until: float | None = loop.time() + HEADER_S
         while True:
-            patience = HEADER_S if parser.partial else None
+            patience = None if until is None else max(until - loop.time(), 0.0)
             data = await asyncio.wait_for(reader.read(READ), patience)
             if not data:
                 return
-            for piece in parser.feed(data):
+            pieces = parser.feed(data)
+            if pieces or until is None:
+                until = loop.time() + HEADER_S if parser.partial else None
+            for piece in pieces:
                 if piece == PING:
                     writer.write(PONG)
                 else:

@@ -60,7 +60,7 @@ class Wire:
     def drop(self, which: Callable[[bytes], bool], times: int = 1) -> None:
         self._drops.append((which, [times]))
 
-    def call(self, body: bytes | None = OFFER) -> str:
+    def call(self, body: bytes = OFFER) -> str:
         target = f"sip:bob@192.0.2.2;transport={self.transport}"
         invitation = Invitation(target, "sip:alice@192.0.2.1", body)
         leg = self.alice.agent.invite(invitation, self.now)

@@ -189,14 +189,6 @@ def test_a_bye_waits_for_the_ack(wire: Wire) -> None:
     assert [e.reason for e in wire.alice.of(Ended)] == ["bye"]
 
 
-def test_an_invite_without_an_offer_gets_ours(wire: Wire) -> None:
-    answering(wire)
-    wire.call(body=None)
-    wire.run(1)
-    assert wire.bob.of(Invited)[0].body is None
-    assert wire.alice.of(Answered)[0].body == ANSWER
-
-
 def test_hold_and_resume_by_re_invite(any_wire: Wire) -> None:
     wire = talking(any_wire)
     wire.alice.agent.offer(wire.alice.leg, b"v=0\r\nhold", wire.now)

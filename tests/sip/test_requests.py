@@ -60,6 +60,8 @@ def answer(wire: Wire, data: bytes) -> Response:
             None,
         ),
         (request(uri="tel:+123"), 416, None),
+        (request(uri="sips:bob@192.0.2.2"), 416, None),
+        (request(extra="Accept: text/plain\r\n"), 406, None),
         (request(version="7.0"), 505, None),
         (request(extra="CSeq: 2 INVITE\r\n"), 400, None),
         (request().replace(b"CSeq: 1 INVITE", b"CSeq: x INVITE"), 400, None),
@@ -135,6 +137,28 @@ def test_strict_and_loose_routes(wire: Wire) -> None:
     message = parse_message(bye.data)
     assert bye.route.hop.host == "p2.example"
     assert message.headers.all("Route") == ["<sip:p2.example;lr>", "<sip:p1.example>"]
+
+
+def test_an_invite_without_an_offer_gets_ours_and_answers_in_its_ack(wire: Wire) -> None:
+    wire.raw(request())
+    assert wire.bob.of(Invited)[0].body is None
+    wire.bob.agent.answer(wire.bob.leg, b"v=0 our offer", (), wire.now)
+    [ok] = [parse_message(m.data) for m in wire.bob.agent.messages_to_send()]
+    assert ok.body == b"v=0 our offer"
+    kind = "Content-Type: application/sdp\r\n"
+    ack = request("ACK", to=f";tag={ok.to.tag}", extra=kind, body="v=0 answer")
+    wire.raw(ack.replace(b"z9hG4bK-1", b"z9hG4bK-ack"))
+    assert wire.bob.of(Confirmed)[0].body == b"v=0 answer"
+
+
+@pytest.mark.parametrize("contact", ["<sips:eve@192.0.2.9>", "<tel:+123>"])
+def test_a_caller_that_cannot_be_reached_is_refused_and_holds_nothing(
+    wire: Wire, contact: str
+) -> None:
+    data = request().replace(b"<sip:eve@192.0.2.9>\r\nContent", f"{contact}\r\nContent".encode())
+    assert answer(wire, data).status == 400
+    wire.run(60)
+    assert wire.bob.agent.legs == []
 
 
 def test_hundreds_of_broken_messages_leave_a_call_untouched(wire: Wire) -> None:
