@@ -51,6 +51,13 @@ class SpeechUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class AssistantPaused:
+    """The caller became audible: the assistant fell silent until words tell what was meant."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
     """The assistant was stopped; `evidence` says by what, `text` which words."""
 
@@ -109,6 +116,7 @@ ConversationEvent = (
     | AssistantTurn
     | SpeechUpdate
     | TurnLatency
+    | AssistantPaused
     | Interrupted
     | KeypadInput
     | IdlePrompt

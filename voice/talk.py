@@ -127,6 +127,7 @@ class Talk:
         utterance.pause(self.now)
         self.floor = Floor.PAUSED
         self.out.append(Pause(utterance.generation))
+        self.tell(told.AssistantPaused(self.now))
 
     def resume(self, utterance: Utterance) -> None:
         """The caller did not mean it: go on at the word that was cut, and forget the noise."""
