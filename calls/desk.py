@@ -154,8 +154,7 @@ class Desk:
                 "call refused",
                 extra={"status": refusal.status, "why": refusal, "source": invited.source[0]},
             )
-            retry = (("Retry-After", "5"),) if refusal.status == 503 else ()
-            leg.refuse(refusal.status, str(refusal), retry)
+            leg.refuse(refusal.status, str(refusal))
             return
         try:
             await call.answer(invited)

@@ -23,6 +23,7 @@ from .wire_log import WireLog
 log = logging.getLogger(__name__)
 
 BAD_REQUEST, NOT_ACCEPTABLE, UNAVAILABLE = 400, 488, 503
+RETRY_AFTER_S = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +176,11 @@ class SipLeg:
         )
         self._claim(endpoint.call_id(self.dialog))
 
-    def refuse(self, status: int, reason: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Refuse the incoming INVITE."""
+    def refuse(self, status: int, reason: str) -> None:
+        """Refuse the incoming INVITE; when it is for want of room, say when to try again."""
         if self.dialog and self._state in ("new", "ringing"):
             self._state = "over"
+            headers = (("Retry-After", RETRY_AFTER_S),) if status == UNAVAILABLE else ()
             self._exchange.endpoint.refuse(self.dialog, status, reason, headers)
 
     def hang_up(self, dialed: bool) -> None:

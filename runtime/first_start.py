@@ -39,16 +39,18 @@ class DataFolder:
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (path / LOCK_FILE).open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigurationError(
-                f"Another runtime uses the data folder {path.resolve()}. "
-                "Stop it, or set RUNTIME_DATA_DIR to another folder."
-            ) from error
         except OSError as error:
             raise ConfigurationError(
                 f"The data folder {path.resolve()} cannot be used: {error}. "
                 "Set RUNTIME_DATA_DIR to a folder that can be written."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise ConfigurationError(
+                f"Another runtime uses the data folder {path.resolve()}. "
+                "Stop it, or set RUNTIME_DATA_DIR to another folder."
             ) from error
 
     def close(self) -> None:
