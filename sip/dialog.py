@@ -1,7 +1,9 @@
 """A dialog: what two user agents remember of each other between requests (RFC 3261 §12)."""
 
+import contextlib
 from dataclasses import dataclass, replace
 
+from .errors import LocalSipError, SipParseError
 from .message import Address, CSeq, Headers, Request, Response, Uri
 from .transport import Hop, Route, Transport
 
@@ -25,9 +27,12 @@ class Dialog:
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str, source: Hop) -> "Dialog":
-        """The callee's side, from an INVITE (§12.1.1)."""
+        """The callee's side, from an INVITE (§12.1.1).
+
+        Raises SipParseError when the caller could not be told anything later.
+        """
         target = request.contacts[0].uri if request.contacts else request.from_.uri
-        return cls(
+        dialog = cls(
             call_id=request.call_id,
             local=request.to.tagged(local_tag),
             remote=request.from_,
@@ -38,6 +43,11 @@ class Dialog:
             transport=source.transport,
             flow=source if source.transport == "tcp" else None,
         )
+        try:
+            dialog.route()
+        except LocalSipError as error:
+            raise SipParseError(f"Contact or Record-Route: {error}") from error
+        return dialog
 
     @classmethod
     def of_response(cls, request: Request, response: Response, source: Hop | None) -> "Dialog":
@@ -72,9 +82,11 @@ class Dialog:
         return True
 
     def refresh(self, contacts: list[Address]) -> None:
-        """A target refresh moved the peer (§12.2.1.2)."""
-        if contacts:
-            self.remote_target = contacts[0].uri
+        """A target refresh moved the peer (§12.2.1.2); not to where it cannot be reached."""
+        for contact in contacts[:1]:
+            with contextlib.suppress(LocalSipError):
+                Hop.of_uri(contact.uri)
+                self.remote_target = contact.uri
 
     def request(self, method: str, *, sequence: int | None = None) -> Request:
         """Start a request in the dialog; Via and Contact are not in it yet (§12.2.1.1).

@@ -6,16 +6,18 @@ Rule 3: CANCEL waits for a provisional response (§9.1); a 2xx that crosses it g
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..base.ids import Entropy
 from .dialog import MAX_FORWARDS, Dialog
 from .errors import SipParseError
 from .events import Answered, EndReason, OfferAnswered, Rang, Refused, SipEvent
 from .in_dialog import acknowledge, send_in_dialog
-from .invite_server import ALLOW, contact
+from .invite_server import contact
 from .leg import Invitation, Leg, LegState
 from .message import Address, CSeq, Headers, Request, Response, Uri
 from .message.body import SDP, session_body
+from .refusals import ALLOW
 from .settings import UserAgentSettings
 from .transaction_layer import Failure, Outcome, TransactionLayer, TransactionUser, ignore
 from .transport import Hop, Route, Transport
@@ -23,6 +25,8 @@ from .transport import Hop, Route, Transport
 HeaderPairs = Sequence[tuple[str, str]]
 
 GIVE_UP = "cancel"
+MAX_FORKS = 16
+"""Answers to one INVITE that are acknowledged; no honest proxy forks wider."""
 
 
 class InviteClient:
@@ -48,7 +52,7 @@ class InviteClient:
         hop = Hop.of_uri(uri, invitation.transport or "udp")
         caller = Address(Uri.parse(invitation.from_uri), invitation.from_name)
         tag = self._entropy.token()
-        request = Request("INVITE", str(uri))
+        request = Request("INVITE", str(replace(uri, headers="")))
         fields = request.headers
         route = Route(hop)
         fields.add("Via", self._layer.new_via(route))
@@ -71,16 +75,17 @@ class InviteClient:
 
     def cancel(self, leg: Leg, headers: HeaderPairs, now: float) -> None:
         """Give up our INVITE, as soon as that is permitted."""
-        if leg.cancelling:
+        if leg.cancelling is not None:
             return
-        leg.cancelling = True
+        leg.cancelling = tuple(headers)
         if leg.provisional:
-            self._send_cancel(leg, headers, now)
+            self._send_cancel(leg, now)
 
     def offer(self, leg: Leg, body: bytes, now: float) -> None:
-        """Send a re-INVITE."""
+        """Send a re-INVITE, unless another offer is under way: that counts as 491 (§14.1)."""
         dialog = leg.dialog
-        if dialog is None:
+        if dialog is None or leg.offering or leg.transaction or leg.unacknowledged:
+            self._events.append(OfferAnswered(leg.id, 491, None))
             return
         request = dialog.request("INVITE")
         self._complete(request, dialog.transport, body, SDP, ())
@@ -91,7 +96,7 @@ class InviteClient:
         self,
         request: Request,
         transport: Transport,
-        body: bytes | None,
+        body: bytes,
         content_type: str,
         headers: HeaderPairs,
     ) -> None:
@@ -101,9 +106,8 @@ class InviteClient:
         fields.add("User-Agent", self._settings.product)
         for name, value in headers:
             fields.add(name, value)
-        if body is not None:
-            fields.add("Content-Type", content_type)
-            request.body = body
+        fields.add("Content-Type", content_type)
+        request.body = body
 
     def _user(self, leg: Leg) -> TransactionUser:
         def take(outcome: Outcome, source: Hop | None, now: float) -> None:
@@ -123,9 +127,9 @@ class InviteClient:
         if leg.state is not LegState.CALLING:
             return
         first, leg.provisional = not leg.provisional, True
-        if leg.cancelling:
+        if leg.cancelling is not None:
             if first:
-                self._send_cancel(leg, (), now)
+                self._send_cancel(leg, now)
         elif response.status > 100:
             self._events.append(Rang(leg.id, response.status, _body(response)))
 
@@ -134,13 +138,18 @@ class InviteClient:
         if tag in leg.acknowledgements:
             self._layer.transmit(*leg.acknowledgements[tag], leg.call_id)
             return
+        if len(leg.acknowledgements) >= MAX_FORKS:
+            self._layer.counters.dropped += 1
+            return
         dialog = Dialog.of_response(leg.invite, response, source)
-        if ack := acknowledge(self._layer, dialog, dialog.local_sequence):
-            leg.acknowledgements[tag] = ack
-        if leg.state is not LegState.CALLING or leg.cancelling:
+        ack = acknowledge(self._layer, dialog, dialog.local_sequence)
+        if ack is None:  # the peer waits for it in vain and gives up by itself
+            self._failed(leg, 502, "The answer names no Contact that can be reached", (), now)
+            return
+        leg.acknowledgements[tag] = ack
+        if leg.state is not LegState.CALLING or leg.cancelling is not None:
             send_in_dialog(self._layer, dialog, dialog.request("BYE"), ignore, now)
-            if leg.state is LegState.CALLING:
-                self._failed(leg, 487, "Request Terminated", (), now)
+            self._failed(leg, 487, "Request Terminated", (), now)
             return
         leg.dialog = dialog
         leg.state = LegState.TALKING
@@ -162,7 +171,7 @@ class InviteClient:
         leg.goodbye = ()  # Refused was the last word
         self._end(leg, "gone")
 
-    def _send_cancel(self, leg: Leg, headers: HeaderPairs, now: float) -> None:
+    def _send_cancel(self, leg: Leg, now: float) -> None:
         """§9.1: the CANCEL takes Via, From, To, Call-ID and the number from the INVITE."""
         invite, transaction = leg.invite, leg.transaction
         if transaction is None:
@@ -171,7 +180,7 @@ class InviteClient:
         for name in ("Via", "Max-Forwards", "Route", "From", "To", "Call-ID"):
             fields.extend(name, invite.headers.all(name))
         fields.add("CSeq", str(CSeq(invite.cseq.sequence, "CANCEL")))
-        for name, value in headers:
+        for name, value in leg.cancelling or ():
             fields.add(name, value)
         cancel = Request("CANCEL", invite.target, fields)
         self._layer.request(cancel, transaction.route, ignore, now)
@@ -203,15 +212,15 @@ class InviteClient:
                 ack = acknowledge(self._layer, leg.dialog, request.cseq.sequence)
                 acknowledged.extend([ack] if ack else [])
                 leg.offering = False
-                self._events.append(OfferAnswered(leg.id, outcome.status, _body(outcome)))
+                if leg.state is not LegState.OVER:
+                    self._events.append(OfferAnswered(leg.id, outcome.status, _body(outcome)))
                 return
             leg.offering = False
             if leg.state is LegState.OVER:
                 return
-            if outcome.status in (408, 481, 503) and leg.dialog:
-                # §14.1 and §12.2.1.2: the peer knows no such call, or does not answer.
+            if leg.dialog and (why := _fatal(outcome)):
                 send_in_dialog(self._layer, leg.dialog, leg.dialog.request("BYE"), ignore, now)
-                self._end(leg, "gone" if outcome.status == 481 else "timeout")
+                self._end(leg, why)
                 return
             self._events.append(OfferAnswered(leg.id, outcome.status, None))
 
@@ -223,6 +232,15 @@ def _body(message: Response) -> bytes | None:
         return session_body(message)
     except SipParseError:
         return None
+
+
+def _fatal(outcome: Outcome) -> EndReason | None:
+    """Why a call is over when a re-INVITE comes to this end (§12.2.1.2); None if it goes on."""
+    if isinstance(outcome, Failure):
+        return outcome.kind
+    if outcome.status == 408:
+        return "timeout"
+    return "gone" if outcome.status == 481 else None
 
 
 def _sentence(failure: Failure) -> str:

@@ -14,13 +14,14 @@ from .in_dialog import send_in_dialog
 from .leg import Leg, LegState, PendingAnswer
 from .message import Request, Response
 from .message.body import SDP
+from .refusals import ALLOW
 from .settings import UserAgentSettings
+from .transaction import Transaction
 from .transaction_layer import TransactionLayer, ignore
 from .transport import Hop, Transport
 
 HeaderPairs = Sequence[tuple[str, str]]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 RESEND = "answer"
 
 
@@ -46,7 +47,8 @@ class InviteServer:
         self._end = end
 
     def open(self, request: Request, source: Hop, tag: str, leg_id: str, now: float) -> Leg:
-        """Take a new INVITE and say 100 at once."""
+        """Take a new INVITE and say 100 at once. Raises SipParseError when it leads nowhere."""
+        dialog = Dialog.of_request(request, tag, source)
         transaction = self._layer.accept(request, source)
         leg = Leg(
             id=leg_id,
@@ -55,33 +57,35 @@ class InviteServer:
             state=LegState.INVITED,
             invite=request,
             transaction=transaction,
-            dialog=Dialog.of_request(request, tag, source),
+            dialog=dialog,
         )
         self._layer.respond(transaction, request.response(100), now)
         return leg
 
     def ring(self, leg: Leg, status: int, now: float) -> None:
         """Send a provisional response above 100."""
-        self._respond(leg, self._response(leg, status), now)
+        if leg.transaction:
+            self._layer.respond(leg.transaction, self._response(leg, leg.transaction, status), now)
 
     def answer(self, leg: Leg, body: bytes, headers: HeaderPairs, now: float) -> None:
         """Send the 200 and keep sending it."""
-        offered = not leg.invite.body
-        self._send_answer(leg, body, headers, offered, now)
+        self._send_answer(leg, body, headers, now)
         leg.state = LegState.ANSWERED
 
     def refuse(
         self, leg: Leg, status: int, reason: str | None, headers: HeaderPairs, now: float
     ) -> None:
-        """Send a final error."""
-        response = self._response(leg, status, reason, headers)
+        """Send a final error, to the INVITE or to a re-INVITE."""
+        transaction, leg.transaction = leg.transaction, None
+        if transaction is None:
+            self._layer.counters.late_verbs += 1
+            return
         self._layer.counters.refused[status] += 1
-        self._respond(leg, response, now)
-        leg.transaction = None
+        response = self._response(leg, transaction, status, reason, headers)
+        self._layer.respond(transaction, response, now)
 
     def open_offer(self, leg: Leg, request: Request, source: Hop, now: float) -> None:
         """Take a re-INVITE."""
-        leg.invite = request
         leg.transaction = self._layer.accept(request, source)
         if leg.dialog:
             leg.dialog.refresh(request.contacts)
@@ -92,26 +96,15 @@ class InviteServer:
         if leg.transaction is None:
             self._layer.counters.late_verbs += 1
             return
-        self._send_answer(leg, body, (), not leg.invite.body, now)
+        self._send_answer(leg, body, (), now)
 
-    def refuse_offer(
-        self, leg: Leg, status: int, reason: str | None, headers: HeaderPairs, now: float
-    ) -> None:
-        """Answer a re-INVITE with an error."""
-        if leg.transaction is None:
-            self._layer.counters.late_verbs += 1
-            return
-        self._layer.counters.refused[status] += 1
-        self._respond(leg, self._response(leg, status, reason, headers), now)
-        leg.transaction = None
-
-    def acknowledged(self, leg: Leg, ack: Request) -> bool:
-        """An ACK for a 2xx of ours came; True if it is the one that was waited for."""
+    def acknowledged(self, leg: Leg, ack: Request) -> PendingAnswer | None:
+        """An ACK for a 2xx of ours came; gives what it acknowledges, if that was waited for."""
         pending = leg.unacknowledged
         if pending is None or ack.cseq.sequence != pending.sequence:
-            return False
+            return None
         self.stop(leg)
-        return True
+        return pending
 
     def stop(self, leg: Leg) -> None:
         """Send the 2xx no more."""
@@ -119,13 +112,11 @@ class InviteServer:
             self._layer.stop_alarm(leg.unacknowledged.resend, RESEND)
             leg.unacknowledged = None
 
-    def _send_answer(
-        self, leg: Leg, body: bytes, headers: HeaderPairs, offered: bool, now: float
-    ) -> None:
-        transaction = leg.transaction
+    def _send_answer(self, leg: Leg, body: bytes, headers: HeaderPairs, now: float) -> None:
+        transaction, leg.transaction = leg.transaction, None
         if transaction is None:
             return
-        response = self._response(leg, 200, None, headers)
+        response = self._response(leg, transaction, 200, None, headers)
         response.headers.add("Content-Type", SDP)
         response.body = body
 
@@ -135,13 +126,12 @@ class InviteServer:
         leg.unacknowledged = PendingAnswer(
             transaction=transaction,
             response=response,
-            sequence=leg.invite.cseq.sequence,
-            offered=offered,
+            sequence=transaction.request.cseq.sequence,
+            offered=not transaction.request.body,
             gap=self._settings.t1,
             until=now + self._settings.patience,
             resend=resend,
         )
-        leg.transaction = None
         self._layer.respond(transaction, response, now)
         self._layer.alarm(resend, RESEND, now + self._settings.t1)
 
@@ -161,14 +151,23 @@ class InviteServer:
     def _give_up(self, leg: Leg, now: float) -> None:
         """No ACK came: the peer may be there all the same, so it is told (§13.3.1.4)."""
         if leg.dialog:
-            send_in_dialog(self._layer, leg.dialog, leg.dialog.request("BYE"), ignore, now)
+            bye = leg.dialog.request("BYE")
+            for name, value in leg.goodbye or ():
+                bye.headers.add(name, value)
+            send_in_dialog(self._layer, leg.dialog, bye, ignore, now)
         self._end(leg, "no_ack")
 
     def _response(
-        self, leg: Leg, status: int, reason: str | None = None, headers: HeaderPairs = ()
+        self,
+        leg: Leg,
+        transaction: Transaction,
+        status: int,
+        reason: str | None = None,
+        headers: HeaderPairs = (),
     ) -> Response:
-        response = leg.invite.response(status, reason, to_tag=leg.local_tag)
-        response.headers.extend("Record-Route", leg.invite.headers.all("Record-Route"))
+        request = transaction.request
+        response = request.response(status, reason, to_tag=leg.local_tag)
+        response.headers.extend("Record-Route", request.headers.all("Record-Route"))
         transport: Transport = leg.dialog.transport if leg.dialog else "udp"
         response.headers.add("Contact", contact(self._settings, transport))
         response.headers.add("Allow", ALLOW)
@@ -176,7 +175,3 @@ class InviteServer:
         for name, value in headers:
             response.headers.add(name, value)
         return response
-
-    def _respond(self, leg: Leg, response: Response, now: float) -> None:
-        if leg.transaction:
-            self._layer.respond(leg.transaction, response, now)

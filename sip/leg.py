@@ -64,6 +64,7 @@ class Leg:
     local_tag: str
     state: LegState
     invite: Request
+    """The request that the leg began with."""
     transaction: Transaction | None = None
     """The INVITE transaction that is open now, ours or the peer's."""
     dialog: Dialog | None = None
@@ -71,7 +72,8 @@ class Leg:
     told_up: bool = False
     provisional: bool = False
     """A provisional response came, so that CANCEL may be sent (§9.1)."""
-    cancelling: bool = False
+    cancelling: tuple[tuple[str, str], ...] | None = None
+    """The headers of the CANCEL, once the owner has given up."""
     goodbye: tuple[tuple[str, str], ...] | None = None
     """BYE waits for the ACK of our 200 (§15)."""
     offering: bool = False

@@ -18,15 +18,12 @@ from .invite_server import InviteServer
 from .leg import Invitation, Leg, LegState
 from .message import Request, Response, parse_message
 from .message.body import SDP, session_body
+from .refusals import ALLOW, check_accept, check_acceptable, refusal
 from .settings import UserAgentSettings
-from .transaction import Transaction
 from .transaction_layer import TransactionLayer, ignore
 from .transport import Hop, Transmission
 
 HeaderPairs = Sequence[tuple[str, str]]
-
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
-KNOWN_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"})
 
 
 class UserAgent:
@@ -38,6 +35,7 @@ class UserAgent:
         self._layer = TransactionLayer(settings, entropy)
         self._legs: dict[str, Leg] = {}
         self._events: list[SipEvent] = []
+        self._closing = False
         self._server = InviteServer(self._layer, settings, self._events, self._end)
         self._client = InviteClient(self._layer, settings, entropy, self._events, self._end)
 
@@ -53,8 +51,8 @@ class UserAgent:
 
     @property
     def busy(self) -> bool:
-        """Whether a request of ours still waits for its final response."""
-        return self._layer.waiting
+        """Whether there are legs, or requests of ours without a final response."""
+        return bool(self._legs) or self._layer.waiting
 
     # The shell's verbs ------------------------------------------------------------------------
 
@@ -147,7 +145,7 @@ class UserAgent:
 
     def offer(self, leg: str, body: bytes, now: float) -> None:
         """Send a re-INVITE; OfferAnswered follows."""
-        if (known := self._in(leg, LegState.TALKING)) and not known.offering:
+        if known := self._in(leg, LegState.TALKING):
             self._client.offer(known, body, now)
 
     def accept_offer(self, leg: str, body: bytes, now: float) -> None:
@@ -160,7 +158,19 @@ class UserAgent:
     ) -> None:
         """Answer a re-INVITE with an error; the call goes on as it was."""
         if known := self._in(leg, LegState.TALKING):
-            self._server.refuse_offer(known, status, reason, headers, now)
+            self._server.refuse(known, status, reason, headers, now)
+
+    def close(self, now: float) -> None:
+        """Say goodbye to every peer, and from now on take no call."""
+        self._closing = True
+        for leg in list(self._legs.values()):
+            match leg.state:
+                case LegState.INVITED:
+                    self.refuse(leg.id, 503, None, (), now)
+                case LegState.CALLING:
+                    self.cancel(leg.id, (), now)
+                case _:
+                    self.bye(leg.id, (), now)
 
     # Requests ---------------------------------------------------------------------------------
 
@@ -182,7 +192,7 @@ class UserAgent:
             request.check()
         except SipParseError as error:
             self.counters.malformed += 1
-            self._refuse(request, source, error.status, str(error))
+            self._refuse(request, source, error)
             return
         if self._layer.absorb(request, now):
             return
@@ -192,42 +202,34 @@ class UserAgent:
         try:
             self._take(request, source, now)
         except SipParseError as error:
-            self._refuse(request, source, error.status, str(error), _explanation(error.status))
+            self._refuse(request, source, error)
 
     def _take(self, request: Request, source: Hop, now: float) -> None:
         """Take a new request. Raises SipParseError with the status of a refusal."""
         if request.method == "CANCEL":
             self._take_cancel(request, source, now)
             return
-        self._check_acceptable(request)
+        if self._layer.is_merged(request) or self._layer.is_loop(request):
+            raise SipParseError("this request reached us before", status=482)
+        check_acceptable(request)
         if request.to.tag is not None:
             self._take_in_dialog(request, source, now)
         elif request.method == "INVITE":
             self._take_invite(request, source, now)
-        elif request.method == "OPTIONS":
-            self._respond(request, source, 200, now)
+        elif request.method == "OPTIONS":  # keeps nothing: a flood of them costs no memory
+            tag = self._layer.stateless_tag(request)
+            self._layer.respond_stateless(request, self._consent(request, tag), source)
         else:
             raise SipParseError("there is no such call", status=481)
 
-    def _check_acceptable(self, request: Request) -> None:
-        if self._layer.is_merged(request) or self._layer.is_loop(request):
-            raise SipParseError("this request reached us before", status=482)
-        hops = request.headers.first("Max-Forwards") or "70"
-        if hops.isascii() and hops.isdigit() and int(hops) == 0 and request.method != "OPTIONS":
-            raise SipParseError("Max-Forwards is used up", status=483)
-        if request.uri.scheme != "sip":
-            raise SipParseError(f"cannot serve a {request.uri.scheme}: URI", status=416)
-        if request.method not in KNOWN_METHODS:
-            raise SipParseError(f"{request.method[:32]} is not supported", status=405)
-        if required := request.headers.items_of("Require"):
-            raise SipParseError(", ".join(required), status=420)
-        if len(self._layer) >= self.settings.max_transactions:
-            raise SipParseError("too many transactions", status=503)
-
     def _take_invite(self, request: Request, source: Hop, now: float) -> None:
+        if self._closing:
+            raise SipParseError("going out of service", status=503)
         if len(self._legs) >= self.settings.max_dialogs:
             raise SipParseError("too many calls", status=503)
-        _check_reachable(request, source)
+        if len(self._layer) >= self.settings.max_transactions:
+            raise SipParseError("too many transactions", status=503)
+        check_accept(request)
         body = session_body(request)
         leg = self._server.open(request, source, self._entropy.token(), self._entropy.uuid(), now)
         self._legs[leg.id] = leg
@@ -247,124 +249,115 @@ class UserAgent:
         )
 
     def _take_in_dialog(self, request: Request, source: Hop, now: float) -> None:
-        leg = next((leg for leg in self._legs.values() if _is_of(leg, request)), None)
+        leg = self._leg_of(request)
         if leg is None or leg.dialog is None:
             raise SipParseError("there is no such call", status=481)
-        if not leg.dialog.in_order(request.cseq.sequence):
+        if len(self._layer) >= self.settings.max_transactions and request.method != "BYE":
+            raise SipParseError("too many transactions", status=503)
+        try:
+            self._serve(leg, leg.dialog, request, source, now)
+        except SipParseError as error:
+            # Kept, unlike other refusals: the repeated request would be judged by a CSeq that
+            # it has used up itself.
+            response = self._refusal(request, source, error, leg.local_tag)
+            self._layer.respond(self._layer.accept(request, source), response, now)
+
+    def _serve(self, leg: Leg, dialog: Dialog, request: Request, source: Hop, now: float) -> None:
+        if not dialog.in_order(request.cseq.sequence):
             raise SipParseError("CSeq is out of order", status=500)
         match request.method:
             case "BYE":
-                self._respond(request, source, 200, now)
+                self._consent_to(request, source, leg.local_tag, now)
                 self._peer_left(leg, request, now)
             case "INVITE":
                 self._take_offer(leg, request, source, now)
-            case "OPTIONS":
-                self._respond(request, source, 200, now)
             case _:
-                raise SipParseError(f"{request.method} is not expected in a call", status=405)
+                self._consent_to(request, source, leg.local_tag, now)
 
     def _take_offer(self, leg: Leg, request: Request, source: Hop, now: float) -> None:
-        if leg.offering or leg.unacknowledged or leg.state is not LegState.TALKING:
-            raise SipParseError("another offer is under way", status=491)
         if leg.transaction is not None:
-            raise SipParseError("another re-INVITE waits for its answer", status=500)
+            raise SipParseError("another INVITE waits for its answer", status=500)
+        if leg.offering or leg.unacknowledged:
+            raise SipParseError("another offer is under way", status=491)
         body = session_body(request)
         self._server.open_offer(leg, request, source, now)
         self._events.append(Offered(leg.id, body))
 
     def _take_ack(self, request: Request, now: float) -> None:
-        leg = next((leg for leg in self._legs.values() if _is_of(leg, request)), None)
-        if leg is None or not self._server.acknowledged(leg, request):
+        leg = self._leg_of(request)
+        pending = self._server.acknowledged(leg, request) if leg else None
+        if leg is None or pending is None:
             self.counters.dropped += 1
             return
         leg.state = LegState.TALKING
-        body = _body_or_none(request)
-        if not leg.told_up or body:
-            leg.told_up = True
-            self._events.append(Confirmed(leg.id, body))
+        body = _body_or_none(request) if pending.offered else None
         if leg.goodbye is not None:
             self._send_bye(leg, leg.goodbye, now)
             self._forget(leg)
+        elif not leg.told_up or body:
+            leg.told_up = True
+            self._events.append(Confirmed(leg.id, body))
 
     def _take_cancel(self, request: Request, source: Hop, now: float) -> None:
         invite = self._layer.invite_of(request)
         if invite is None:
             raise SipParseError("there is no such transaction", status=481)
-        self._respond(request, source, 200, now)
         leg = next((leg for leg in self._legs.values() if leg.transaction is invite), None)
+        tag = leg.local_tag if leg else self._layer.stateless_tag(request)
+        self._consent_to(request, source, tag, now)
         if leg is None:
             return  # answered already: the CANCEL has no effect (§9.2)
+        self._server.refuse(leg, 487, None, (), now)
         if leg.state is LegState.INVITED:
-            self._server.refuse(leg, 487, None, (), now)
             self._forget(leg)
             self._events.append(Cancelled(leg.id, tuple(request.headers)))
-        elif leg.state is LegState.TALKING:
-            self._server.refuse_offer(leg, 487, None, (), now)
 
     def _peer_left(self, leg: Leg, request: Request, now: float) -> None:
-        if leg.state is LegState.INVITED:
+        early = leg.state is LegState.INVITED
+        if leg.transaction is not None:
             self._server.refuse(leg, 487, None, (), now)
+        if early:
             self._forget(leg)
             self._events.append(Cancelled(leg.id, tuple(request.headers)))
             return
-        if leg.transaction is not None:
-            self._server.refuse_offer(leg, 487, None, (), now)
         self._end(leg, "bye", tuple(request.headers))
 
     # Answers ----------------------------------------------------------------------------------
 
-    def _respond(
-        self,
-        request: Request,
-        source: Hop,
-        status: int,
-        now: float,
-        headers: HeaderPairs = (),
-    ) -> Transaction:
-        response = request.response(status, to_tag=self._entropy.token())
-        for name, value in [("Allow", ALLOW), ("Accept", SDP), *headers]:
+    def _consent(self, request: Request, tag: str) -> Response:
+        response = request.response(200, to_tag=tag)
+        for name, value in (("Allow", ALLOW), ("Accept", SDP), ("Server", self.settings.product)):
             response.headers.add(name, value)
-        response.headers.add("Server", self.settings.product)
-        transaction = self._layer.accept(request, source)
-        self._layer.respond(transaction, response, now)
-        return transaction
+        return response
 
-    def _refuse(
-        self,
-        request: Request,
-        source: Hop,
-        status: int,
-        why: str,
-        headers: HeaderPairs = (),
-    ) -> None:
+    def _consent_to(self, request: Request, source: Hop, tag: str, now: float) -> None:
+        transaction = self._layer.accept(request, source)
+        self._layer.respond(transaction, self._consent(request, tag), now)
+
+    def _refuse(self, request: Request, source: Hop, error: SipParseError) -> None:
         """Refuse without keeping anything; an ACK is never answered."""
         if request.method == "ACK":
-            status = 0
-        self.counters.note_refusal(source.host, request.method, status, why)
-        if not status:
+            self.counters.note_refusal(source.host, "ACK", 0, str(error))
             return
-        tag = self._layer.stateless_tag(request)
-        reason = _phrase(why) if status in (400, 503) else None
-        response = request.response(status, reason, to_tag=tag)
-        if status == 420:
-            headers = [("Unsupported", why)]
-        if status == 503:
-            headers = [("Retry-After", str(self.settings.retry_after_s))]
-        for name, value in headers:
-            response.headers.add(name, value)
-        response.headers.add("Server", self.settings.product)
+        response = self._refusal(request, source, error, self._layer.stateless_tag(request))
         self._layer.respond_stateless(request, response, source)
 
+    def _refusal(self, request: Request, source: Hop, error: SipParseError, tag: str) -> Response:
+        why = str(error)
+        self.counters.note_refusal(source.host, request.method, error.status, why)
+        return refusal(request, error.status, why, self.settings, tag)
+
     def _refuse_unreadable(self, error: SipParseError, source: Hop) -> None:
-        if error.request is None:
+        request = error.request
+        if request is None:
             self.counters.note_refusal(source.host, "?", 0, str(error))
             return
         try:
-            error.request.stamp_via(source.host, source.port)
+            request.stamp_via(source.host, source.port)
         except SipParseError:
-            self.counters.note_refusal(source.host, error.request.method, 0, str(error))
+            self.counters.note_refusal(source.host, request.method, 0, str(error))
             return
-        self._refuse(error.request, source, error.status, str(error))
+        self._refuse(request, source, error)
 
     # Legs -------------------------------------------------------------------------------------
 
@@ -375,6 +368,13 @@ class UserAgent:
         for name, value in headers:
             request.headers.add(name, value)
         send_in_dialog(self._layer, leg.dialog, request, ignore, now)
+
+    def _leg_of(self, request: Request) -> Leg | None:
+        """The leg that a request in a dialog belongs to."""
+        for leg in self._legs.values():
+            if leg.dialog is not None and leg.dialog.is_of(request):
+                return leg
+        return None
 
     def _in(self, leg: str, *states: LegState) -> Leg | None:
         known = self._legs.get(leg)
@@ -395,39 +395,8 @@ class UserAgent:
         self._legs.pop(leg.id, None)
 
 
-def _is_of(leg: Leg, request: Request) -> bool:
-    return leg.dialog is not None and leg.dialog.is_of(request)
-
-
 def _body_or_none(request: Request) -> bytes | None:
     try:
         return session_body(request)
     except SipParseError:
         return None
-
-
-def _check_reachable(request: Request, source: Hop) -> None:
-    """Refuse a call whose caller could not be told anything later. Raises SipParseError."""
-    accepted = request.headers.items_of("Accept")
-    kinds = {item.partition(";")[0].strip().lower() for item in accepted}
-    if accepted and not kinds & {SDP, "application/*", "*/*"}:
-        raise SipParseError(f"Accept leaves out {SDP}", status=406)
-    try:
-        Dialog.of_request(request, "", source).route()
-    except LocalSipError as error:
-        raise SipParseError(f"Contact or Record-Route: {error}") from error
-
-
-def _explanation(status: int) -> list[tuple[str, str]]:
-    match status:
-        case 405:
-            return [("Allow", ALLOW)]
-        case 415:
-            return [("Accept", SDP)]
-        case _:
-            return []
-
-
-def _phrase(why: str) -> str:
-    """A reason phrase of one short printable line."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in why)[:120]

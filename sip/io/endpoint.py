@@ -57,7 +57,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._tcp = TcpConnections(self._received, self._failed)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
-        """Set while no request of ours waits for an answer."""
+        """Set while there is no call, and no request of ours waits for an answer."""
         self._resolving: set[asyncio.Task[None]] = set()
         self._flushing = False
         self._closed = False
@@ -163,11 +163,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         """Hang up what is alive, wait a bounded moment for the answers, and close the sockets."""
-        now = self._clock.monotonic()
-        for leg in self._agent.legs:
-            self._agent.refuse(leg, 503, None, (), now)
-            self._agent.cancel(leg, (), now)
-            self._agent.bye(leg, (), now)
+        self._agent.close(self._clock.monotonic())
         self._flush()
         if self._agent.busy:
             with contextlib.suppress(TimeoutError):

@@ -56,6 +56,8 @@ class Headers:
             raise LocalSipError(f"{shown(name)} is not a header name")
         if "\r" in value or "\n" in value:
             raise LocalSipError(f"value of {name} holds a line break: {shown(value)}")
+        if not value.isascii() and not _can_leave(value):
+            raise LocalSipError(f"value of {name} cannot be written in UTF-8: {shown(value)}")
         self._fields.append((canonical(name), value.strip(" \t")))
 
     def extend(self, name: str, values: Iterable[str]) -> None:
@@ -104,3 +106,12 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({self._fields!r})"
+
+
+def _can_leave(value: str) -> bool:
+    """Whether text can be written: surrogates are only those that the parser made of bytes."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

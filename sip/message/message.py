@@ -12,7 +12,7 @@ from .address import Address
 from .cseq import CSeq
 from .grammar import shown
 from .headers import Headers
-from .reasons import phrase
+from .reasons import phrase, printable
 from .uri import Uri
 from .via import Via
 
@@ -162,7 +162,7 @@ class Request(_Message):
             headers.add("To", self._with_tag(value, to_tag))
         headers.extend("Call-ID", self.headers.all("Call-ID")[:1])
         headers.extend("CSeq", self.headers.all("CSeq")[:1])
-        return Response(status, phrase(status) if reason is None else reason, headers)
+        return Response(status, printable(reason) if reason else phrase(status), headers)
 
     @staticmethod
     def _with_tag(value: str, tag: str) -> str:

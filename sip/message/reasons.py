@@ -22,6 +22,11 @@ PHRASES = {
 }  # fmt: skip
 
 
+def printable(text: str) -> str:
+    """`text` as a reason phrase: one short printable line."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:120]
+
+
 def phrase(status: int) -> str:
     """The usual phrase of a status, or that of its class (RFC 3261 §8.1.3.2)."""
     return PHRASES.get(status) or PHRASES.get(status // 100 * 100, "Unknown")

@@ -180,6 +180,18 @@ def test_a_full_house_says_when_to_come_back(loopback: Place) -> None:
         third.ask("BYE")
 
 
+def test_ports_that_rest_after_a_call_say_when_to_come_back(loopback: Place) -> None:
+    runtime = RuntimeProcess.start(loopback, max_calls=1)  # with a single pair of ports
+    with _caller(runtime) as first, _caller(runtime) as second:
+        first.call()
+        assert first.ask("BYE").status == 200
+        records.wait_latest(runtime, "ended")
+        response = second.ask("INVITE", second.offer())
+    assert response.status == 503
+    assert "RUNTIME_RTP_PORTS" in response.text
+    assert int(response.header("Retry-After") or 0) > 0
+
+
 @pytest.mark.parametrize(
     ("taken", "named"),
     [("RUNTIME_HTTP_PORT", "http_port"), ("RUNTIME_SIP_PORT", "sip_port"), ("", "data_dir")],
