@@ -30,6 +30,8 @@ class Counters:
     transport_failures: int = 0
     callback_failures: int = 0
     """Exceptions that came out of the owner's callbacks."""
+    faults: int = 0
+    """Exceptions of our own that a message or timer brought about: each is a bug."""
     late_verbs: int = 0
     """Verbs of the owner that came when their leg was over."""
     refused: Counter[int] = field(default_factory=Counter)

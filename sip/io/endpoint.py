@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any, cast
+from typing import Any
 
 from ...base.clock import Clock
 from ...base.ids import Entropy
@@ -21,13 +21,13 @@ from ..leg import Invitation
 from ..message import parse_message
 from ..settings import UserAgentSettings
 from ..transaction_layer import call_id_of
-from ..transport import Hop, Route, Transmission, Transport
+from ..transport import Hop, Transmission, Transport
 from ..user_agent import UserAgent
 from .tcp import TcpConnections
+from .udp import UdpSocket
 
 log = logging.getLogger(__name__)
 
-RESOLVE_S = 5.0
 CLOSE_S = 1.0  # how long goodbyes may take
 RECEIVE_BUFFER = 4 * 1024 * 1024
 PORT_TRIES = 16
@@ -35,30 +35,32 @@ PORT_TRIES = 16
 HeaderPairs = Sequence[tuple[str, str]]
 
 
-class SipEndpoint(asyncio.DatagramProtocol):
+class SipEndpoint:
     """One SIP address. `start` opens it; every verb of the user agent is here."""
 
     def __init__(
         self,
         agent: UserAgent,
-        host: str,
-        port: int,
+        udp: socket.socket,
         clock: Clock,
         on_event: Callable[[SipEvent], None],
         on_wire: Callable[[WireMessage], None],
     ) -> None:
-        self.host = host
-        self.port = port
+        """`start` is the way to make one."""
+        self.host: str
+        self.port: int
+        self.host, self.port = udp.getsockname()[:2]
+        wildcard = ip_address(self.host).is_unspecified
+        self._here = (agent.settings.host if wildcard else self.host, self.port)
         self._agent = agent
         self._clock = clock
         self._on_event = on_event
         self._on_wire = on_wire
-        self._udp: asyncio.DatagramTransport | None = None
-        self._tcp = TcpConnections(self._received, self._failed)
+        self._udp = UdpSocket(udp, self._received, self._sent, self._failed)
+        self._tcp = TcpConnections(self._received, self._sent, self._failed)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
         """Set while there is no call, and no request of ours waits for an answer."""
-        self._resolving: set[asyncio.Task[None]] = set()
         self._flushing = False
         self._closed = False
 
@@ -76,13 +78,9 @@ class SipEndpoint(asyncio.DatagramProtocol):
     ) -> "SipEndpoint":
         """Listen on UDP and TCP; port 0 takes any that is free for both. Raises SipListenError."""
         udp, listener = _open(host, port)
-        bound = udp.getsockname()[1]
         if port == 0:
-            settings = replace(settings, port=bound)
-        agent = UserAgent(settings, entropy)
-        endpoint = cls(agent, host, bound, clock, on_event, on_wire)
-        loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(lambda: endpoint, sock=udp)
+            settings = replace(settings, port=udp.getsockname()[1])
+        endpoint = cls(UserAgent(settings, entropy), udp, clock, on_event, on_wire)
         await endpoint._tcp.listen(listener)
         return endpoint
 
@@ -169,38 +167,40 @@ class SipEndpoint(asyncio.DatagramProtocol):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), CLOSE_S)
         self._closed = True
-        for task in list(self._resolving):
-            task.cancel()
         if self._timer:
             self._timer.cancel()
-        if self._udp:
-            self._udp.close()
+        self._udp.close()
         await self._tcp.close()
 
     # Sockets ----------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The UDP socket is ready."""
-        # Neither asyncio's nor uvloop's UDP transport derives from the class of that name.
-        self._udp = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """One datagram came."""
-        if data.strip(b"\r\n\0"):  # keep-alives are no messages
-            self._received(data, Hop("udp", addr[0], addr[1]))
-
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error; the transaction's own timers find out."""
-        log.debug("UDP error", extra={"why": exc})
-
     def _received(self, data: bytes, source: Hop) -> None:
-        self._wire(data, source, outgoing=False)
-        self._agent.receive(data, source, self._clock.monotonic())
+        self._wire(data, source, _call_id(data), outgoing=False)
+        with self._surviving():
+            self._agent.receive(data, source, self._clock.monotonic())
         self._flush()
+
+    def _sent(self, transmission: Transmission, hop: Hop) -> None:
+        self._wire(transmission.data, hop, transmission.call_id, outgoing=True)
 
     def _failed(self, transmission: Transmission) -> None:
-        self._agent.transmission_failed(transmission, self._clock.monotonic())
+        with self._surviving():
+            self._agent.transmission_failed(transmission, self._clock.monotonic())
         self._flush()
+
+    def _timer_due(self) -> None:
+        with self._surviving():
+            self._agent.handle_timer(self._clock.monotonic())
+        self._flush()
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Whatever one message brings about, the other calls go on."""
+        try:
+            yield
+        except Exception:
+            self._agent.counters.faults += 1
+            log.exception("a SIP message or timer met a fault of ours")
 
     def _flush_soon(self) -> None:
         """Send after the caller has kept what the verb gave it."""
@@ -235,47 +235,20 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     def _send(self, transmission: Transmission) -> None:
         hop = transmission.route.flow or transmission.route.hop
-        if not _is_address(hop.host):
-            task = asyncio.get_running_loop().create_task(self._resolve(transmission))
-            self._resolving.add(task)
-            task.add_done_callback(self._resolving.discard)
-            return
-        self._wire(transmission.data, hop, outgoing=True, call_id=transmission.call_id)
         if hop.transport == "tcp":
             self._tcp.send(transmission)
-        elif self._udp and not self._udp.is_closing():
-            try:
-                self._udp.sendto(transmission.data, (hop.host, hop.port))
-            except (OSError, ValueError) as error:
-                log.warning("SIP cannot be sent", extra={"to": hop.host, "why": error})
-                self._agent.transmission_failed(transmission, self._clock.monotonic())
+        else:
+            self._udp.send(transmission)
 
-    async def _resolve(self, transmission: Transmission) -> None:
-        """Look a host name up, without making anything else wait, and send to what was found."""
-        hop = transmission.route.hop
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        try:
-            found = await asyncio.wait_for(
-                loop.getaddrinfo(hop.host, hop.port, family=family, type=socket.SOCK_DGRAM),
-                RESOLVE_S,
-            )
-        except (OSError, TimeoutError) as error:
-            log.warning("SIP host not found", extra={"host": hop.host, "why": error})
-            self._failed(transmission)
-            return
-        address = str(found[0][4][0])
-        self._send(replace(transmission, route=Route(replace(hop, host=address))))
-
-    def _wire(self, data: bytes, peer: Hop, *, outgoing: bool, call_id: str | None = None) -> None:
-        here, there = (self.host, self.port), (peer.host, peer.port)
+    def _wire(self, data: bytes, peer: Hop, call_id: str, *, outgoing: bool) -> None:
+        there = (peer.host, peer.port)
         message = WireMessage(
             at=self._clock.wall(),
-            source=here if outgoing else there,
-            destination=there if outgoing else here,
+            source=self._here if outgoing else there,
+            destination=there if outgoing else self._here,
             transport=peer.transport,
             payload=data,
-            call_id=_call_id(data) if call_id is None else call_id,
+            call_id=call_id,
             outgoing=outgoing,
         )
         self._call_back(self._on_wire, message)
@@ -295,18 +268,6 @@ class SipEndpoint(asyncio.DatagramProtocol):
         if due is not None:
             delay = max(due - self._clock.monotonic(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(delay, self._timer_due)
-
-    def _timer_due(self) -> None:
-        self._agent.handle_timer(self._clock.monotonic())
-        self._flush()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _call_id(data: bytes) -> str:

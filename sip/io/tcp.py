@@ -1,10 +1,12 @@
 """SIP over TCP: connections in and out, framed, bounded, each on its own (RFC 3261 §18)."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import SipParseError
 from ..message import StreamParser
@@ -18,124 +20,159 @@ CONNECT_S = 5.0
 HEADER_S = 10.0  # a message that has begun must be whole by then
 UNSENT = 1024 * 1024  # octets; a peer that reads nothing is dropped
 READ = 65_536
+REMEMBERED = 64  # requests of one connection that fail with it
+
+
+@dataclass(eq=False, slots=True)
+class _Connection:
+    peer: Hop
+    writer: asyncio.StreamWriter
+    requests: deque[Transmission] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """What was sent last: a transaction that still waits for an answer to it fails with us."""
 
 
 class TcpConnections:
     """Every TCP connection of an endpoint, by far end."""
 
     def __init__(
-        self, received: Callable[[bytes, Hop], None], failed: Callable[[Transmission], None]
+        self,
+        received: Callable[[bytes, Hop], None],
+        sent: Callable[[Transmission, Hop], None],
+        failed: Callable[[Transmission], None],
     ) -> None:
         self._received = received
+        self._sent = sent
         self._failed = failed
         self._server: asyncio.Server | None = None
-        self._writers: dict[Hop, asyncio.StreamWriter] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[Hop, _Connection] = {}
         self._connecting: dict[Hop, list[Transmission]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, listener: socket.socket) -> None:
         """Accept connections."""
-        listener.listen(256)
-        self._server = await asyncio.start_server(self._accept, sock=listener)
+        self._server = await asyncio.start_server(self._accept, sock=listener, backlog=256)
 
     def send(self, transmission: Transmission) -> None:
         """Send over the open flow, or connect first."""
         route = transmission.route
         for hop in (route.flow, route.hop):
-            writer = self._writers.get(hop) if hop else None
-            if hop and writer and not writer.is_closing():
-                self._write(hop, writer, transmission)
+            connection = self._open.get(hop) if hop else None
+            if connection and not connection.writer.is_closing():
+                self._write(connection, transmission)
                 return
         waiting = self._connecting.get(route.hop)
         if waiting is not None:
             waiting.append(transmission)
-            return
-        self._connecting[route.hop] = [transmission]
-        self._own(self._connect(route.hop))
+        elif len(self._open) + len(self._connecting) >= MAX_CONNECTIONS:
+            log.warning("SIP cannot connect: too many connections are open")
+            self._failed(transmission)
+        else:
+            self._connecting[route.hop] = [transmission]
+            self._own(self._connect(route.hop))
 
     async def close(self) -> None:
         """Close every connection."""
         if self._server:
             self._server.close()
-        for writer in list(self._writers.values()):
-            writer.transport.abort()  # its reader sees the end and leaves
+        for connection in list(self._open.values()):
+            connection.requests.clear()
+            connection.writer.transport.abort()  # its reader sees the end and leaves
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _own(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= MAX_CONNECTIONS:
+        if len(self._open) >= MAX_CONNECTIONS:
             log.warning("SIP connection refused: too many are open")
             writer.close()
             return
-        await self._serve(reader, writer)
+        await self._serve(reader, writer, None)
 
     async def _connect(self, hop: Hop) -> None:
         try:
             reader, writer = await asyncio.wait_for(
                 asyncio.open_connection(hop.host, hop.port), CONNECT_S
             )
-        except (OSError, TimeoutError) as error:
+        except (OSError, UnicodeError, TimeoutError) as error:
             log.warning("SIP cannot connect", extra={"to": f"{hop.host}:{hop.port}", "why": error})
             for transmission in self._connecting.pop(hop, []):
                 self._failed(transmission)
             return
-        self._writers[hop] = writer
-        for transmission in self._connecting.pop(hop, []):
-            self._write(hop, writer, transmission)
-        await self._serve(reader, writer)
+        await self._serve(reader, writer, hop)
 
-    def _write(self, hop: Hop, writer: asyncio.StreamWriter, transmission: Transmission) -> None:
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Hop | None
+    ) -> None:
+        """Read a connection to its end. `asked` is the hop that we connected to, maybe a name."""
+        address = writer.get_extra_info("peername")
+        if address is None:  # gone before its turn came
+            writer.close()
+            return
+        connection = _Connection(Hop("tcp", address[0], address[1]), writer)
+        for hop in {connection.peer, asked or connection.peer}:
+            self._open[hop] = connection
+        for transmission in self._connecting.pop(asked, []) if asked else ():
+            self._write(connection, transmission)
+        try:
+            await self._read(reader, connection, accepted=asked is None)
+        except (OSError, TimeoutError) as error:
+            log.info("SIP connection ended", extra={"peer": address[0], "why": repr(error)})
+        except SipParseError as error:
+            log.warning("SIP stream closed", extra={"peer": address[0], "why": error})
+        finally:
+            self._forget(connection)
+
+    def _forget(self, connection: _Connection) -> None:
+        for hop in [hop for hop, known in self._open.items() if known is connection]:
+            del self._open[hop]
+        connection.writer.close()
+        while connection.requests:
+            self._failed(connection.requests.popleft())
+
+    def _write(self, connection: _Connection, transmission: Transmission) -> None:
+        writer, peer = connection.writer, connection.peer
         if writer.transport.get_write_buffer_size() > UNSENT:
-            log.warning("SIP peer reads nothing", extra={"to": f"{hop.host}:{hop.port}"})
+            log.warning("SIP peer reads nothing", extra={"to": f"{peer.host}:{peer.port}"})
             writer.transport.abort()
             self._failed(transmission)
             return
         writer.write(transmission.data)
+        self._sent(transmission, peer)
+        if transmission.owner is not None and transmission.owner.machine.client:
+            connection.requests.append(transmission)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        address = writer.get_extra_info("peername")
-        peer = Hop("tcp", address[0], address[1])
-        self._writers[peer] = writer
-        try:
-            await self._read(reader, writer, peer)
-        except (OSError, TimeoutError) as error:
-            log.info("SIP connection ended", extra={"peer": peer.host, "why": repr(error)})
-        except SipParseError as error:
-            log.warning("SIP stream closed", extra={"peer": peer.host, "why": error})
-        finally:
-            for hop in [hop for hop, known in self._writers.items() if known is writer]:
-                del self._writers[hop]
-            with contextlib.suppress(OSError):
-                writer.close()
+    def _pong(self, connection: _Connection) -> None:
+        if connection.writer.transport.get_write_buffer_size() <= UNSENT:
+            connection.writer.write(PONG)
 
     async def _read(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Hop
+        self, reader: asyncio.StreamReader, connection: _Connection, *, accepted: bool
     ) -> None:
         """Pass whole messages on. Raises SipParseError when the stream cannot be framed.
 
-        A message that has begun has one deadline, however it drips in; so has the first one.
+        A message that has begun has one deadline, however it drips in; so has the first one of a
+        connection that the peer opened.
         """
         loop = asyncio.get_running_loop()
         parser = StreamParser()
-        until: float | None = loop.time() + HEADER_S
+        until: float | None = loop.time() + HEADER_S if accepted else None
         while True:
             patience = None if until is None else max(until - loop.time(), 0.0)
             data = await asyncio.wait_for(reader.read(READ), patience)
             if not data:
                 return
             pieces = parser.feed(data)
-            if pieces or until is None:
-                until = loop.time() + HEADER_S if parser.partial else None
             for piece in pieces:
                 if piece == PING:
-                    writer.write(PONG)
+                    self._pong(connection)
                 else:
-                    self._received(piece, peer)
+                    self._received(piece, connection.peer)
+            if pieces or until is None:
+                until = loop.time() + HEADER_S if parser.partial else None
             if parser.lost:
                 raise SipParseError(parser.lost)

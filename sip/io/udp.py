@@ -1,0 +1,123 @@
+"""SIP over UDP: one socket; host names are looked up without making anything else wait."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from ..transport import Hop, Transmission
+
+log = logging.getLogger(__name__)
+
+DATAGRAM = 65_535
+BATCH = 64  # datagrams read before anything else gets its turn
+LOOK_UP_S = 5.0
+REMEMBER_S = 60.0
+NAMES_KEPT = 256
+LOOK_UPS = 32  # at the same time
+
+
+class _Known(NamedTuple):
+    address: str
+    until: float
+
+
+class UdpSocket:
+    """The UDP side of an endpoint. A message that cannot leave is given to `failed`."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        received: Callable[[bytes, Hop], None],
+        sent: Callable[[Transmission, Hop], None],
+        failed: Callable[[Transmission], None],
+    ) -> None:
+        self._socket = sock
+        self._received = received
+        self._sent = sent
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._known: dict[str, _Known] = {}
+        self._waiting: dict[str, list[Transmission]] = {}
+        """What is to be sent once a name is found, in order."""
+        self._look_ups: set[asyncio.Task[None]] = set()
+        self._loop.add_reader(sock, self._readable)
+
+    def send(self, transmission: Transmission) -> None:
+        """Send now, or as soon as the host's name is looked up."""
+        hop = transmission.route.hop
+        address = self._address(hop.host)
+        if address is not None:
+            self._put(transmission, replace(hop, host=address))
+        elif hop.host in self._waiting:
+            self._waiting[hop.host].append(transmission)
+        elif len(self._look_ups) >= LOOK_UPS:
+            log.warning("too many SIP host names at once", extra={"host": hop.host})
+            self._failed(transmission)
+        else:
+            self._waiting[hop.host] = [transmission]
+            task = self._loop.create_task(self._look_up(hop.host))
+            self._look_ups.add(task)
+            task.add_done_callback(self._look_ups.discard)
+
+    def close(self) -> None:
+        """Close the socket."""
+        for task in list(self._look_ups):
+            task.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _readable(self) -> None:
+        for _ in range(BATCH):
+            try:
+                data, address = self._socket.recvfrom(DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                log.warning("SIP cannot be received", extra={"why": error})
+                return
+            if data.strip(b"\r\n\0"):  # keep-alives are no messages
+                self._received(data, Hop("udp", address[0], address[1]))
+            if self._socket.fileno() < 0:  # closed by what this datagram brought about
+                return
+
+    def _put(self, transmission: Transmission, hop: Hop) -> None:
+        try:
+            self._socket.sendto(transmission.data, (hop.host, hop.port))
+        except BlockingIOError:
+            return  # as if lost on the way: the transaction repeats it
+        except OSError as error:
+            log.warning("SIP cannot be sent", extra={"to": f"{hop.host}:{hop.port}", "why": error})
+            self._failed(transmission)
+            return
+        self._sent(transmission, hop)
+
+    def _address(self, host: str) -> str | None:
+        """The address of a host, None if it is a name that must be looked up."""
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            pass
+        known = self._known.get(host)
+        return known.address if known and known.until > self._loop.time() else None
+
+    async def _look_up(self, host: str) -> None:
+        query = self._loop.getaddrinfo(
+            host, None, family=self._socket.family, type=socket.SOCK_DGRAM
+        )
+        try:
+            found = await asyncio.wait_for(query, LOOK_UP_S)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            log.warning("SIP host not found", extra={"host": host, "why": error})
+            for transmission in self._waiting.pop(host):
+                self._failed(transmission)
+            return
+        while len(self._known) >= NAMES_KEPT:
+            del self._known[next(iter(self._known))]
+        address = str(found[0][4][0])
+        self._known[host] = _Known(address, self._loop.time() + REMEMBER_S)
+        for transmission in self._waiting.pop(host):
+            self._put(transmission, replace(transmission.route.hop, host=address))
