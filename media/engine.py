@@ -197,7 +197,8 @@ class Engine:
             return
         try:
             data = received.data[index, : received.length[index]].tobytes()
-            self._reports.receive(row, data, now, wall)
+            came = float(received.stamp[index])  # what the round trip is measured to
+            self._reports.receive(row, data, came - wall + now, came)
         except RtpError:
             self._tally.malformed[row] += 1
 

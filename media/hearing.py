@@ -97,6 +97,7 @@ class Hearing:
     def hear(self, rows: Rows, now: float) -> list[Event]:
         """The frames that are due in this tick, as one Heard per stream, and finished digits."""
         self.jitter.tick(rows)
+        self._recorder.settle(rows)
         jitter = self._reception.jitter[rows] * 2 / FRAME
         patience = np.clip(np.ceil(jitter).astype(np.int64), MIN_WAIT, MAX_WAIT)
         heard: dict[int, _Stretch] = {}
@@ -131,12 +132,15 @@ class Hearing:
         )
         events: list[Event] = [self._locked(int(row), at) for row in rows[locked]]
         some, rows, index = some[accepted], rows[accepted], index[accepted]
-        fresh, _, restarted = self._reception.note(rows, head.ssrc[index], head.sequence[index])
+        fresh, newest, restarted = self._reception.note(
+            rows, head.ssrc[index], head.sequence[index]
+        )
         self.formats.packet_at[rows] = at[index]
         self._tally.add(self._tally.comfort_noise, rows[fresh & noise[some]])
         audio = fresh & (law[some] >= 0)
         self.formats.law[rows[audio]] = law[some][audio]
-        self._store(_Round(rows[audio], index[audio]), batch, head, at, restarted[audio])
+        kept = _Round(rows[audio], index[audio])
+        self._store(kept, batch, head, at, newest[audio], restarted[audio])
         for one in np.flatnonzero(fresh & event[some]):
             events += self._event(int(rows[one]), int(index[one]), batch, head)
         return events
@@ -155,6 +159,7 @@ class Hearing:
         batch: Received,
         head: columns.RtpColumns,
         at: NDArray[np.float64],
+        newest: NDArray[np.bool_],
         restarted: NDArray[np.bool_],
     ) -> None:
         rows, index = round_.rows, round_.index
@@ -165,7 +170,17 @@ class Hearing:
         payload = batch.data[index[:, None], reach]
         size = np.minimum(head.size[index], MAX_PACKET)
         self._recorder.forget_anchor(rows[restarted])
-        late = self.jitter.write(rows, head.timestamp[index], payload, size, at[index], restarted)
+        late, spoken = self.jitter.write(
+            rows,
+            head.timestamp[index],
+            payload,
+            size,
+            at[index],
+            newest=newest,
+            restarted=restarted,
+        )
+        timely = ~late
+        self._recorder.arrived(rows[timely], spoken[timely], at[index[timely]])
         self._tally.add(self._tally.late, rows[late])
 
     def _event(
@@ -208,7 +223,8 @@ class Hearing:
         self.concealment.remember(rows[frames.real], good)
         pcm[frames.real] = good
         speech = self.gate.judge(rows, pcm, frames.real, now)
-        self._recorder.heard(rows, frames.position, frames.arrived, pcm)
+        passed = frames.real | frames.lost
+        self._recorder.heard(rows[passed], frames.position[passed], pcm[passed])
         for index, row in enumerate(rows.tolist()):
             stretch = heard.setdefault(row, _Stretch([], [], [], now))
             stretch.pcm.append(pcm[index])

@@ -3,8 +3,9 @@
 One ring of G.711 octets per row, addressed by media time, in slots of 10 ms so that packets of 10
 to 60 ms fit. Reading is *reorder-only*: a frame comes out as soon as it is there, several in one
 tick if they came together, so hearing adds no delay. A hole is waited for as long as the measured
-jitter suggests, then given up as lost. When nothing comes at all for `STARVED_TICKS`, silence is
-made on the clock, and the next packet that comes, however late, is where hearing goes on.
+jitter suggests, then given up as lost. When nothing at all is left for `STARVED_TICKS`, silence is
+made on the clock, and the next packet that comes, however late, is where hearing goes on. What
+already waits is never thrown away for it.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ SLOTS = 256  # 2.56 s a row
 RING = SLOT * SLOTS
 MAX_PACKET = 480  # samples; longer packets are cut to 60 ms
 RESYNC = 8_000  # samples; a jump of more begins anew
-STARVED_TICKS = 3
+STARVED_TICKS = 3  # for packets of 20 ms; longer ones are waited for that much longer
 MIN_WAIT, MAX_WAIT = 1, 5  # ticks that a hole is waited for
 
 _FRAME_SPAN = np.arange(FRAME)
@@ -40,7 +41,7 @@ class Frames:
     lost: NDArray[np.bool_]
     arrived: NDArray[np.float64]
     position: NDArray[np.int64]
-    """Media time of the first sample, in samples of the sender's clock."""
+    """The sender's time of the first sample: an extended RTP timestamp."""
 
 
 class JitterBuffer(Columns):
@@ -51,7 +52,7 @@ class JitterBuffer(Columns):
     arrived: NDArray[np.float64] = column(np.float64, SLOTS)
     started: NDArray[np.bool_] = column(np.bool_)
     timestamp: NDArray[np.int64] = column(np.int64)
-    """RTP timestamp that stands at `anchor`."""
+    """Extended RTP timestamp that stands at `anchor`."""
     anchor: NDArray[np.int64] = column(np.int64)
     read: NDArray[np.int64] = column(np.int64)
     """Position of the next sample to be read."""
@@ -60,6 +61,10 @@ class JitterBuffer(Columns):
     waited: NDArray[np.int64] = column(np.int64)
     idle: NDArray[np.int64] = column(np.int64)
     """Ticks since a frame could be read."""
+    starved: NDArray[np.bool_] = column(np.bool_)
+    """Silence was made since the last packet."""
+    size: NDArray[np.int64] = column(np.int64)
+    """Samples of the last packet."""
 
     def write(
         self,
@@ -68,52 +73,67 @@ class JitterBuffer(Columns):
         payload: NDArray[np.uint8],
         size: NDArray[np.int64],
         at: NDArray[np.float64],
+        *,
+        newest: NDArray[np.bool_],
         restarted: NDArray[np.bool_],
-    ) -> NDArray[np.bool_]:
-        """Store audio packets of unique rows; True for those that came too late.
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Store audio packets of unique rows.
 
-        `payload` has MAX_PACKET columns, of which `size` octets count.
+        Returns which came too late, and the extended timestamp of each. `payload` has MAX_PACKET
+        columns, of which `size` octets count; `newest` and `restarted` are what the sequence
+        numbers say (`Reception.note`).
         """
         step = ((timestamp - self.timestamp[rows] + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
+        extended = self.timestamp[rows] + step
         position = (self.anchor[rows] + step) // SLOT * SLOT
-        begin = ~self.started[rows] | restarted | (np.abs(position - self.read[rows]) > RESYNC)
-        # After a silence made on the clock, hearing goes on with whatever comes first.
-        anew = begin | (self.idle[rows] >= STARVED_TICKS)
-        late = ~anew & (position + size <= self.read[rows])
+        far = np.abs(position - self.read[rows]) > RESYNC
+        # After a silence made on the clock, hearing goes on with whatever comes first; only what
+        # is older than something heard stays late.
+        anew = ~self.started[rows] | restarted | (newest & (far | self.starved[rows]))
+        late = ~anew & (far | (position + size <= self.read[rows]))
         if anew.any():
-            position = np.where(anew, self.read[rows], position)
             fresh = rows[anew]
-            self.filled[fresh] = False
+            position[anew] = self._tail(fresh)
             self.started[fresh] = True
-            self.timestamp[fresh] = timestamp[anew]
-            self.anchor[fresh] = self.end[fresh] = position[anew]
+            self.timestamp[fresh] = extended[anew]
+            self.anchor[fresh] = position[anew]
             self.idle[fresh] = 0
+        self.size[rows] = size
         kept = np.flatnonzero(~late)
+        self.starved[rows[kept]] = False
         self._store(rows[kept], position[kept], payload[kept], size[kept], at[kept])
-        return late
+        return late, extended
 
     def frames(self, rows: Rows, now: float, patience: NDArray[np.int64]) -> Frames:
         """The next frame of each of `rows` that has one; call again until nothing is real.
 
         `patience` is how many ticks a hole of each row is waited for.
         """
-        slot = self.read[rows] // SLOT % SLOTS
-        ready = self.filled[rows, slot] & self.filled[rows, (slot + 1) % SLOTS]
-        hole = ~ready & (self.end[rows] >= self.read[rows] + FRAME) & self.started[rows]
-        lost = hole & (self.waited[rows] > patience)
-        taken = ready | lost
-        return self._take(rows[taken], lost[taken], now)
+        first, second = self._halves(rows)
+        whole = self.end[rows] >= self.read[rows] + FRAME
+        given_up = ~(first & second) & whole & self.started[rows] & (self.waited[rows] > patience)
+        skip = given_up & ~first & second
+        if skip.any():
+            # A hole that ends amid a frame: go on where sound does, none of it is thrown away.
+            self.read[rows[skip]] += SLOT
+            first, second = self._halves(rows)
+            given_up &= ~skip
+        ready = first & second
+        taken = ready | given_up
+        return self._take(rows[taken], given_up[taken], now)
 
     def silence(self, rows: Rows, now: float) -> Frames:
         """Made silence for those of `rows` that have starved; call once a tick, after `frames`."""
-        starved = (self.idle[rows] >= STARVED_TICKS) & self.started[rows]
+        longer = np.maximum(self.size[rows] - 1, 0) // FRAME
+        starved = (self.idle[rows] >= STARVED_TICKS + longer) & self.started[rows]
         starved &= self.end[rows] < self.read[rows] + FRAME
         taken = rows[starved]
-        position = self.read[taken].copy()
-        slot = position // SLOT % SLOTS
+        position = self._sender_time(taken)
+        slot = self.read[taken] // SLOT % SLOTS
         self.filled[taken, slot] = self.filled[taken, (slot + 1) % SLOTS] = False
         self.read[taken] += FRAME
         self.end[taken] = self.read[taken]
+        self.starved[taken] = True
         none = np.zeros(len(taken), np.bool_)
         octets = np.zeros((len(taken), FRAME), np.uint8)
         return Frames(taken, octets, none, none, np.full(len(taken), now), position)
@@ -122,6 +142,21 @@ class JitterBuffer(Columns):
         """A tick begins: every row waits one tick longer."""
         self.waited[rows] += self.end[rows] > self.read[rows]
         self.idle[rows] += 1
+
+    def _halves(self, rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether the two slots of each row's next frame are there."""
+        slot = self.read[rows] // SLOT % SLOTS
+        return self.filled[rows, slot], self.filled[rows, (slot + 1) % SLOTS]
+
+    def _tail(self, rows: Rows) -> NDArray[np.int64]:
+        """Where a new run of timestamps is put: behind what waits, unless that is too much."""
+        much = self.end[rows] - self.read[rows] > RESYNC
+        self.filled[rows[much]] = False
+        self.end[rows[much]] = self.read[rows[much]]
+        return np.maximum(self.end[rows], self.read[rows])
+
+    def _sender_time(self, rows: Rows) -> NDArray[np.int64]:
+        return self.timestamp[rows] + self.read[rows] - self.anchor[rows]
 
     def _store(
         self,
@@ -141,10 +176,10 @@ class JitterBuffer(Columns):
         self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
 
     def _take(self, rows: Rows, lost: NDArray[np.bool_], now: float) -> Frames:
-        position = self.read[rows].copy()
-        slot = position // SLOT % SLOTS
+        position = self._sender_time(rows)
+        slot = self.read[rows] // SLOT % SLOTS
         other = (slot + 1) % SLOTS
-        octets = self.ring[rows[:, None], (position[:, None] + _FRAME_SPAN) % RING]
+        octets = self.ring[rows[:, None], (self.read[rows][:, None] + _FRAME_SPAN) % RING]
         arrived = np.where(lost, now, self.arrived[rows, other])
         self.filled[rows, slot] = self.filled[rows, other] = False
         self.read[rows] += FRAME

@@ -10,6 +10,7 @@ from .streams import Columns, Rows, column
 CLOCK_RATE = 8000
 HISTORY = 128
 """Sequence numbers remembered to tell a duplicate from a late packet."""
+_UNSEEN = -(1 << 62)  # no extended sequence number; one before a run's first is negative
 MAX_MISORDER = 100
 MAX_DROPOUT = 3000
 """RFC 3550 A.1: a sequence number outside these bounds must prove itself by a successor."""
@@ -68,7 +69,7 @@ class Reception(Columns):
     base: NDArray[np.int64] = column(np.int64)
     probation: NDArray[np.int64] = column(np.int64, default=-1)
     """The sequence number that would confirm a jump, or -1."""
-    seen: NDArray[np.int64] = column(np.int64, HISTORY, default=-1)
+    seen: NDArray[np.int64] = column(np.int64, HISTORY, default=_UNSEEN)
     received: NDArray[np.int64] = column(np.int64)
     duplicates: NDArray[np.int64] = column(np.int64)
     expected_before: NDArray[np.int64] = column(np.int64)
@@ -149,5 +150,5 @@ class Reception(Columns):
         self.started[rows] = True
         self.ssrc[rows] = ssrc
         self.base[rows] = self.highest[rows] = sequence
-        self.seen[rows] = -1
+        self.seen[rows] = _UNSEEN
         self.transit[rows] = np.nan

@@ -1,9 +1,11 @@
 """The recorder: stereo, caller left and assistant right, on one sample clock.
 
 Sample 0 is the moment the stream was opened. The right channel is placed by the tick that sent it,
-the left one where its packets arrived: the first packet anchors the sender's clock to ours, and
+the left one by the sender's timestamps: the first packet anchors the sender's clock to ours, and
 only a difference of more than `DRIFT` moves the anchor, so that network jitter does not cut the
-sound. A window of two seconds is kept per row and written out block by block.
+sound. The fastest packet of a tick is what counts: a burst after a stall in the network is late but
+for its last packet, and belongs where it was spoken. A window of two seconds is kept per row and
+written out block by block.
 """
 
 import numpy as np
@@ -18,6 +20,7 @@ DRIFT = 640  # samples, 80 ms
 BLOCK = 8_000  # samples written at a time
 BEHIND = 4_000  # samples that late packets may still change
 
+_NONE = np.iinfo(np.int64).max
 _SPAN = np.arange(FRAME)
 
 
@@ -28,7 +31,10 @@ class Recorder(Columns):
     enabled: NDArray[np.bool_] = column(np.bool_)
     began: NDArray[np.float64] = column(np.float64)
     anchor: NDArray[np.int64] = column(np.int64)
+    """Our sample at the sender's sample 0."""
     anchored: NDArray[np.bool_] = column(np.bool_)
+    fastest: NDArray[np.int64] = column(np.int64, default=_NONE)
+    """The anchor that the fastest packet of this tick suggests."""
     clock: NDArray[np.int64] = column(np.int64)
     """Where the next sent frame is placed."""
     running: NDArray[np.bool_] = column(np.bool_)
@@ -53,25 +59,30 @@ class Recorder(Columns):
         some = self.enabled[rows]
         self._place(rows[some], self.clock[rows[some]], pcm[some], 1)
 
-    def heard(
-        self,
-        rows: Rows,
-        position: NDArray[np.int64],
-        arrived: NDArray[np.float64],
-        pcm: NDArray[np.int16],
-    ) -> None:
-        """Keep frames of unique rows; `position` is media time, `arrived` monotonic seconds."""
-        some = self.enabled[rows]
-        rows, position, pcm = rows[some], position[some], pcm[some]
-        arrival = np.rint((arrived[some] - self.began[rows]) * RATE).astype(np.int64)
-        off = ~self.anchored[rows] | (np.abs(self.anchor[rows] + position - arrival) > DRIFT)
-        self.anchor[rows] = np.where(off, arrival - position, self.anchor[rows])
+    def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
+        """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""
+        arrival = np.rint((at - self.began[rows]) * RATE).astype(np.int64)
+        self.fastest[rows] = np.minimum(self.fastest[rows], arrival - position)
+
+    def settle(self, rows: Rows) -> None:
+        """Every packet of the tick came: move the anchors that are off."""
+        rows = rows[self.fastest[rows] != _NONE]
+        fastest = self.fastest[rows]
+        off = ~self.anchored[rows] | (np.abs(fastest - self.anchor[rows]) > DRIFT)
+        self.anchor[rows] = np.where(off, fastest, self.anchor[rows])
         self.anchored[rows] = True
-        self._place(rows, self.anchor[rows] + position, pcm, 0)
+        self.fastest[rows] = _NONE
+
+    def heard(self, rows: Rows, position: NDArray[np.int64], pcm: NDArray[np.int16]) -> None:
+        """Keep frames of unique rows; `position` is the sender's time."""
+        some = self.enabled[rows]
+        rows = rows[some]
+        self._place(rows, self.anchor[rows] + position[some], pcm[some], 0)
 
     def forget_anchor(self, rows: Rows) -> None:
         """The sender's clock began anew."""
         self.anchored[rows] = False
+        self.fastest[rows] = _NONE
 
     def due(self, rows: Rows) -> Rows:
         """The rows with a block to write."""
@@ -85,11 +96,13 @@ class Recorder(Columns):
             return b""
         # A stall longer than the window leaves silence, not old sound.
         pad = max(end - begin - WINDOW, 0)
-        at = np.arange(begin + pad, end) % WINDOW
-        samples = self.window[row, at]
-        self.window[row, at] = 0
+        first, last = (begin + pad) % WINDOW, (end - 1) % WINDOW + 1
+        window = self.window[row]
+        pieces = [window[first:last]] if first < last else [window[first:], window[:last]]
+        data = b"".join(piece.astype("<i2").tobytes() for piece in pieces)
+        for piece in pieces:
+            piece[:] = 0
         self.written[row] = end
-        data: bytes = samples.astype("<i2").tobytes()
         return bytes(4 * pad) + data
 
     def _place(

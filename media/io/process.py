@@ -83,12 +83,15 @@ def run(link: socket.socket, ports: tuple[int, int], capacity: int) -> None:
 def _serve(host: MediaHost, end: _Link) -> None:
     deadline = time.monotonic() + TICK_S
     while True:
-        wait = deadline - time.monotonic()
-        while wait > 0:
+        # Commands are read at least once a tick: a process that is behind still hears a flush.
+        wait = max(deadline - time.monotonic(), 0.0)
+        while True:
             commands = end.commands(wait)
             if commands is None or not end.tell(_carried_out(host, commands)):
                 return
             wait = deadline - time.monotonic()
+            if wait <= 0:
+                break
         if not end.tell(host.tick()):
             return
         deadline += TICK_S
@@ -118,8 +121,10 @@ def main() -> None:
     parser.add_argument("--capacity", type=int, required=True)
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    # A Ctrl-C at the terminal reaches us too: the control plane decides when we end.
+    # A Ctrl-C at the terminal and a stop of the whole service reach us too: the control plane
+    # decides when we end, so that calls that drain keep their sound.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log.info("media process %d runs with %s priority", os.getpid(), _raise_priority())
     first, last = options.ports
     run(socket.socket(fileno=options.fd), (first, last), options.capacity)

@@ -16,7 +16,7 @@ from .ports import PortPairs
 
 SO_TIMESTAMPNS = 35  # Linux, x86 and Arm
 BATCH = 4_096  # datagrams taken in one tick
-BURST = 8  # datagrams of one socket taken in one tick; a flooder waits for the next
+BURST = 16  # datagrams of one socket taken in one tick; a flooder waits for the next
 RECEIVE_BUFFER = 256 * 1024
 TRIES = 16
 

@@ -45,25 +45,35 @@ class ArtifactWriter:
     def __init__(self) -> None:
         self.reports: deque[ArtifactFailed | FilesClosed] = deque()
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
-        self._queued = 0
+        self._put_in = 0  # octets, counted by the caller's thread
+        self._taken_out = 0  # octets, counted by the writer's thread
+        self._given_up: set[tuple[str, Artifact]] = set()
         self._files: dict[tuple[str, Artifact], IO[bytes]] = {}
         self._thread = threading.Thread(target=self._run, name="artifacts", daemon=True)
         self._thread.start()
 
     def open(self, stream: str, artifact: Artifact, folder: str) -> None:
         """Begin a file in an existing folder."""
+        self._given_up.discard((stream, artifact))
         self._queue.put(_Work(stream, artifact, b"", Path(folder) / NAMES[artifact]))
 
     def append(self, stream: str, artifact: Artifact, data: bytes) -> None:
-        """Add to a file."""
-        if self._queued + len(data) > QUEUED_OCTETS:
-            self.reports.append(ArtifactFailed(stream, artifact, "the disk is too slow"))
+        """Add to a file. One that the disk is too slow for ends where it is, and is told once."""
+        key = (stream, artifact)
+        if key in self._given_up:
             return
-        self._queued += len(data)
+        if self._put_in - self._taken_out + len(data) > QUEUED_OCTETS:
+            self._given_up.add(key)
+            reason = f"the disk is {QUEUED_OCTETS >> 20} MiB behind; use a faster one"
+            self.reports.append(ArtifactFailed(stream, artifact, reason))
+            return
+        self._put_in += len(data)
         self._queue.put(_Work(stream, artifact, data))
 
     def finish(self, stream: str) -> None:
         """Complete the stream's files; FilesClosed follows."""
+        for artifact in NAMES:
+            self._given_up.discard((stream, artifact))
         self._queue.put(_Work(stream, None, b""))
 
     def close(self) -> None:
@@ -77,7 +87,7 @@ class ArtifactWriter:
                 self._finish(work.stream)
             else:
                 self._write(work, work.artifact)
-                self._queued -= len(work.data)
+                self._taken_out += len(work.data)
         for stream, _ in list(self._files):
             self._finish(stream)
 

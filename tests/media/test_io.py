@@ -12,7 +12,7 @@ import pytest
 
 from aywa.codecs import wav
 from aywa.media import MediaError, plane
-from aywa.media.io import wire
+from aywa.media.io import wire, writer
 from aywa.media.io.client import MediaPlane, MediaStream, spawn_media_process
 from aywa.media.io.ports import QUARANTINE_S, PortPairs
 from aywa.media.quality import StreamReport
@@ -164,3 +164,34 @@ def test_values_cross_the_wire_in_any_pieces() -> None:
     assert got[3] == values[3]
     assert np.array_equal(got[0].pcm, values[0].pcm)  # type: ignore[union-attr]
     assert (got[2].speech, got[2].pcm.shape) == ((True, False), (2, 160))
+
+
+async def test_a_stop_of_the_whole_service_leaves_the_process_to_its_control_plane(
+    media: MediaPlane,
+) -> None:
+    """A service manager signals every process; the calls that drain still need their sound."""
+    events: asyncio.Queue[plane.Event] = asyncio.Queue()
+    one = await media.open("one", "127.0.0.1", on_event=events.put_nowait)
+    other = await media.open("other", "127.0.0.1", on_event=lambda _: None)
+    assert media.pid
+    os.kill(media.pid, signal.SIGTERM)
+    talk(one, other)
+    while not isinstance(await asyncio.wait_for(events.get(), 5), plane.Heard):
+        pass
+    assert (await one.close()).packets_sent > 0
+    await other.close()
+
+
+def test_a_disk_that_is_too_slow_ends_one_file_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUEUED_OCTETS", 1_000)
+    files = writer.ArtifactWriter()
+    files.open("a", "recording", str(tmp_path))
+    for _ in range(3):
+        files.append("a", "recording", bytes(4_000))
+    files.append("a", "pcap", b"")
+    files.finish("a")
+    files.close()
+    assert [type(report).__name__ for report in files.reports] == ["ArtifactFailed", "FilesClosed"]
+    assert len(wav.read(tmp_path / "stereo.wav").pcm) == 0
