@@ -90,7 +90,7 @@ class Recorder(Columns):
 
     def block(self, row: int, *, final: bool = False) -> bytes:
         """The next samples of the row, little-endian stereo; with `final` all that are left."""
-        end = int(self.clock[row]) - (0 if final else BEHIND)
+        end = int(self.clock[row]) + (FRAME if final else -BEHIND)
         begin = int(self.written[row])
         if not self.enabled[row] or end <= begin:
             return b""

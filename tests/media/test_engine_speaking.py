@@ -190,3 +190,12 @@ def test_a_dropped_reply_is_forgotten() -> None:
     assert ring.samples == before
     ring.take(feed.play(2, noise(100)))
     assert ring.samples == before + 100
+
+
+def test_the_last_packet_is_in_the_recording(bench: Bench) -> None:
+    bench.open(files=True)
+    bench.command(plane.Play("a", 1, noise(1_600)))
+    bench.ticks(10)
+    bench.close()
+    recorded = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 1]
+    assert np.array_equal(recorded[np.flatnonzero(recorded)[0] :], noise(1_600))

@@ -16,7 +16,7 @@ from tests.peers.raw_caller import QUIET, RawCaller
 from tests.peers.runtime_process import RuntimeProcess
 
 WINDOW_S = 1.0
-"""Around the decision: shorter than the wait before the next reply."""
+"""Around the decision; it ends earlier where the next reply begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,25 @@ def _interrupt(
         decided = records.data_of(records.timeline(runtime, call_id), decision)[0]["at"]
         at = decided + time.time() - time.monotonic()
         wait_until(lambda: caller.voice.received[-1][0] > at + WINDOW_S, "what followed")
+        until = at + _before_the_next_reply(runtime, call_id, decided)
         caller.ask("BYE")
         speech = [
             when
             for when, payload in caller.voice.received
-            if abs(when - at) < WINDOW_S and payload != QUIET
+            if at - WINDOW_S < when < until and payload != QUIET
         ]
     return Interruption((speech[-1] - at) * 1_000, (speech[-1] - began) * 1_000)
+
+
+def _before_the_next_reply(runtime: RuntimeProcess, call_id: str, decided: float) -> float:
+    """How long after the decision the assistant had nothing to say, seconds."""
+    updates = records.data_of(records.timeline(runtime, call_id), "speech-update")
+    begins = [
+        one["at"] - decided - 0.010
+        for one in updates
+        if (one["role"], one["status"]) == ("assistant", "started") and one["at"] > decided
+    ]
+    return min([WINDOW_S, *begins])
 
 
 def _speaks(caller: RawCaller) -> bool:

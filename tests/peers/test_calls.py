@@ -47,7 +47,9 @@ def test_a_sipp_caller_is_sent_50_packets_a_second_and_the_call_keeps_every_one(
     runtime: RuntimeProcess,
     start_capture: Callable[..., Capture],
 ) -> None:
-    capture = start_capture(loopback, "udp")
+    first, last = runtime.rtp_ports
+    ours_only = f"udp and (port {runtime.sip_port} or portrange {first}-{last})"
+    capture = start_capture(loopback, ours_only)
     caller = Sipp.start(loopback, "uac_pcap", f"127.0.0.1:{runtime.sip_port}", extra=("-s", "demo"))
     caller.finish()
     call = records.wait_latest(runtime, "ended")
