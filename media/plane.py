@@ -108,7 +108,7 @@ class CaptureSip:
     at: float
     source: tuple[str, int]
     destination: tuple[str, int]
-    transport: Literal["udp", "tcp"]
+    transport: Literal["udp", "tcp", "tls"]
     payload: bytes
 
 

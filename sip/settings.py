@@ -2,6 +2,23 @@
 
 from dataclasses import dataclass
 
+from .transport import Hop, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddress:
+    """One address of ours, as peers reach it. IPv6 without brackets."""
+
+    transport: Transport
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a URI."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class UserAgentSettings:
@@ -10,6 +27,8 @@ class UserAgentSettings:
     host: str
     """The address that peers reach us at: written into Via and Contact. IPv6 without brackets."""
     port: int = 5060
+    addresses: tuple[LocalAddress, ...] = ()
+    """Every address of ours beyond `host`:`port` over UDP and TCP: TLS, and the other IP version."""
     product: str = "Aywa"
     """The value of User-Agent and Server."""
     max_dialogs: int = 200
@@ -25,11 +44,19 @@ class UserAgentSettings:
     t4: float = 5.0
     """How long a message may stay in the network."""
 
+    def address_towards(self, hop: Hop) -> LocalAddress:
+        """The address that stands in Via and Contact of what goes to this far end."""
+        main = LocalAddress(hop.transport, self.host, self.port)
+        ours = [one for one in self.addresses if one.transport == hop.transport]
+        if hop.transport != "tls":
+            ours.insert(0, main)
+        same = [one for one in ours if (":" in one.host) == hop.is_ipv6]
+        return next(iter(same or ours), main)
+
     @property
     def authority(self) -> str:
-        """Host and port as they stand in a URI."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        """Host and port of the main address as they stand in a URI."""
+        return LocalAddress("udp", self.host, self.port).authority
 
     @property
     def patience(self) -> float:

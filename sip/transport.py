@@ -10,8 +10,9 @@ from .message.via import Via
 if TYPE_CHECKING:
     from .transaction import Transaction
 
-Transport = Literal["udp", "tcp"]
-DEFAULT_PORT = 5060
+Transport = Literal["udp", "tcp", "tls"]
+TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp", "tls")
+DEFAULT_PORT, TLS_PORT = 5060, 5061
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +22,29 @@ class Hop:
     transport: Transport
     host: str
     port: int
+    server_name: str | None = None
+    """The domain that a TLS peer must prove to be (RFC 5922 §7.1); None: `host` itself."""
 
     @classmethod
     def of_uri(cls, uri: Uri, default: Transport = "udp") -> "Hop":
-        """Where a request to this URI goes (RFC 3261 §18.1.1; no DNS SRV).
+        """Where a request to this URI goes (RFC 3261 §18.1.1), its host not looked up yet.
 
         A request over 1300 bytes stays on UDP, against §18.1.1: deployed trunks reassemble, and
         many have no TCP. TCP is used when the URI or the caller asks. Raises LocalSipError.
         """
-        if not uri.is_sip or uri.scheme == "sips":
-            raise LocalSipError(f"cannot reach {uri}: only sip: URIs over UDP or TCP are supported")
-        transport = uri.transport or default
-        if transport not in ("udp", "tcp"):
-            raise LocalSipError(f"cannot reach {uri}: transport is {transport!r}, not udp or tcp")
+        if not uri.is_sip:
+            raise LocalSipError(f"cannot reach {uri}: only sip: and sips: URIs are supported")
+        named = "tls" if uri.scheme == "sips" else uri.transport or default
+        transport = next((known for known in TRANSPORTS if known == named), None)
+        if transport is None:
+            raise LocalSipError(f"cannot reach {uri}: transport is {named!r}, not udp, tcp or tls")
         host = (uri.parameters.get("maddr") or uri.host).strip("[]")
-        return cls("tcp" if transport == "tcp" else "udp", host, uri.port or DEFAULT_PORT)
+        return cls(transport, host, uri.port or (TLS_PORT if transport == "tls" else DEFAULT_PORT))
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether `host` is an IPv6 address."""
+        return ":" in self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Route:
 
     hop: Hop
     flow: Hop | None = None
-    """The far end of a TCP connection that served before."""
+    """The far end of a TCP or TLS connection that served before."""
 
     @property
     def reliable(self) -> bool:
