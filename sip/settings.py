@@ -28,7 +28,7 @@ class UserAgentSettings:
     """The address that peers reach us at: written into Via and Contact. IPv6 without brackets."""
     port: int = 5060
     addresses: tuple[LocalAddress, ...] = ()
-    """Every address of ours beyond `host`:`port` over UDP and TCP: TLS, and the other IP version."""
+    """Ours beyond `host`:`port` over UDP and TCP: for TLS, and for the other IP version."""
     product: str = "Aywa"
     """The value of User-Agent and Server."""
     max_dialogs: int = 200

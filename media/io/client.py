@@ -100,7 +100,7 @@ class MediaStream:
         at: float,
         source: tuple[str, int],
         destination: tuple[str, int],
-        transport: Literal["udp", "tcp"],
+        transport: Literal["udp", "tcp", "tls"],
         payload: bytes,
     ) -> None:
         """Write a SIP message into the capture; `at` is epoch seconds."""
