@@ -17,14 +17,23 @@ from .edge import RequestEdge
 from .endpoint import Asked, Endpoint, Services
 from .metrics import Metrics
 from .openapi import describe
-from .ports import CallDesk, ReadinessCheck, TimelineWaiter
+from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk
 from .problems import HANDLERS
-from .routes import artifacts, assistants, calls, operations, phone_numbers, timeline
+from .routes import (
+    artifacts,
+    assistants,
+    calls,
+    credentials,
+    operations,
+    phone_numbers,
+    timeline,
+)
 
 RESOURCES: tuple[Endpoint, ...] = (
     *operations.ENDPOINTS,
     *assistants.ENDPOINTS,
     *phone_numbers.ENDPOINTS,
+    *credentials.ENDPOINTS,
     *calls.ENDPOINTS,
     *timeline.ENDPOINTS,
     *artifacts.ENDPOINTS,
@@ -35,6 +44,7 @@ def create_app(  # noqa: PLR0913 - each is a part that the runtime builds; all b
     *,
     store: Store,
     desk: CallDesk,
+    trunks: TrunkDesk,
     keys: ApiKeys,
     timeline: TimelineWaiter,
     version: str,
@@ -48,6 +58,7 @@ def create_app(  # noqa: PLR0913 - each is a part that the runtime builds; all b
     services = Services(
         store=store,
         desk=desk,
+        trunks=trunks,
         keys=keys,
         timeline=timeline,
         metrics=metrics or Metrics(version),
@@ -56,7 +67,7 @@ def create_app(  # noqa: PLR0913 - each is a part that the runtime builds; all b
         readiness=readiness or {},
         metrics_public=metrics_public,
     )
-    services.metrics.watch_live_calls(desk.live_count)
+    services.metrics.watch("runtime_calls_active", "Calls that have not ended", desk.live_count)
     edge = Middleware(
         RequestEdge,
         metrics=services.metrics,

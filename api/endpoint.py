@@ -16,7 +16,7 @@ from ..base.ids import Entropy
 from ..store.documents import Store
 from .auth import ApiKeys
 from .metrics import Metrics
-from .ports import CallDesk, ReadinessCheck, TimelineWaiter
+from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk
 
 Access = Literal["key", "public", "metrics"]
 
@@ -27,6 +27,7 @@ class Services:
 
     store: Store
     desk: CallDesk
+    trunks: TrunkDesk
     keys: ApiKeys
     timeline: TimelineWaiter
     metrics: Metrics

@@ -5,7 +5,14 @@ The registry is open: other parts of the runtime may register their own metrics 
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -18,11 +25,9 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # memory, file descriptors, CPU time
         build = Gauge("runtime_build_info", "Version", ["version"], registry=self.registry)
         build.labels(version).set(1)
-        self._calls_live = Gauge(
-            "runtime_calls_active", "Calls that have not ended", registry=self.registry
-        )
         self._calls = Counter(
             "runtime_calls_total", "Ended calls by endedReason", ["reason"], registry=self.registry
         )
@@ -39,9 +44,9 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_live_calls(self, count: Callable[[], int]) -> None:
-        """Ask `count` for the number of live calls whenever the metrics are read."""
-        self._calls_live.set_function(count)
+    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        """Ask `value` whenever the metrics are read: what is there now, such as live calls."""
+        Gauge(name, meaning, registry=self.registry).set_function(value)
 
     def call_ended(self, reason: str) -> None:
         """Count a call that ended with this endedReason."""

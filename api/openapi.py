@@ -11,7 +11,11 @@ from pydantic.json_schema import models_json_schema
 from .endpoint import Endpoint
 from .schemas.answers import Call, Problem, Timeline
 from .schemas.assistant import Assistant
+from .schemas.credential import Credential
 from .schemas.phone_number import PhoneNumber
+
+RESOURCES: tuple[type[BaseModel], ...] = (Assistant, PhoneNumber, Credential)
+"""What is stored as it was sent, with ids and times of ours."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _STORED: dict[str, Any] = {
@@ -118,14 +122,14 @@ def _answer_name(name: str) -> str:
 
 
 def _schemas(table: Sequence[Endpoint]) -> dict[str, Any]:
-    models: set[type[BaseModel]] = {Assistant, PhoneNumber, Call, Timeline, Problem}
+    models: set[type[BaseModel]] = {*RESOURCES, Call, Timeline, Problem}
     models.update(model for endpoint in table for model in endpoint.body)
     mode: Literal["validation"] = "validation"
     _, generated = models_json_schema(
         [(m, mode) for m in sorted(models, key=lambda m: m.__name__)], ref_template=_REFERENCE
     )
     schemas: dict[str, Any] = generated["$defs"]
-    for model in (Assistant, PhoneNumber):
+    for model in RESOURCES:
         # The body's model forbids further keys, so its properties are repeated, not referred to.
         sent = schemas[model.__name__]
         properties = sent["properties"] | _STORED["properties"]

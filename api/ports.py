@@ -40,3 +40,26 @@ class TimelineWaiter(Protocol):
     async def wait(self, call_id: str, timeout_s: float) -> None:
         """Return when items of the call were stored, or after `timeout_s` seconds."""
         ...
+
+
+class TrunkDesk(Protocol):
+    """Keeps the SIP trunks: registered, qualified, and known to whoever calls in."""
+
+    async def refresh(self) -> None:
+        """Read credentials and phone numbers again: one of them changed."""
+        ...
+
+    def status(self, org_id: str, credential_id: str) -> Document:
+        """How one trunk is."""
+        ...
+
+    def statuses(self, org_id: str) -> list[Document]:
+        """How every trunk of an organisation is."""
+        ...
+
+    async def test(self, org_id: str, credential_id: str, number: str | None) -> Document:
+        """Ask the trunk with OPTIONS, REGISTER and an INVITE that is given up when it rings.
+
+        `number` is whom the INVITE calls. Raises CallRefused when nothing may be asked.
+        """
+        ...

@@ -14,7 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from ..base.errors import AywaError
-from ..calls.errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, UnknownCall
+from ..calls.errors import (
+    AtCapacity,
+    CallNotLive,
+    CallRefused,
+    CommandRefused,
+    Leaving,
+    UnknownCall,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +32,7 @@ _STATUS_OF: dict[type[AywaError], int] = {
     CommandRefused: 400,
     CallNotLive: 400,
     UnknownCall: 404,
+    Leaving: 503,
 }
 
 

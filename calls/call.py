@@ -20,8 +20,8 @@ from ..voice.latency import TurnLatency
 from ..voice.session import Conversation
 from ..voice.settings import ConversationSettings
 from . import state
-from .control import AddMessage, ControlCommand, EndCall, Say
-from .errors import CallNotLive
+from .control import AddMessage, ControlCommand, EndCall, Say, SendDigits, Transfer
+from .errors import CallNotLive, CommandRefused
 from .report import Report, latency_document
 from .sip_leg import (
     LegCancelled,
@@ -125,6 +125,8 @@ class Call:
             raise CallNotLive("The call is not in progress: nothing can be said in it.")
         self._note("log", "control", {"command": type(command).__name__})
         match command:
+            case SendDigits() | Transfer():
+                raise CommandRefused("The line of this call cannot do that.")
             case Say():
                 self._conversation.say(
                     command.content,

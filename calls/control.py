@@ -28,4 +28,23 @@ class EndCall:
     """Hang up now."""
 
 
-ControlCommand = Say | AddMessage | EndCall
+@dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Press keys towards the far end; `method` None takes what the trunk is set to."""
+
+    digits: str
+    method: Literal["rfc4733", "info", "inband"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Ask the far end to call somebody else instead of us (REFER); the call ends when it does.
+
+    One of the two is given: a number, called over the call's own trunk, or a SIP URI.
+    """
+
+    number: str | None = None
+    sip_uri: str | None = None
+
+
+ControlCommand = Say | AddMessage | EndCall | SendDigits | Transfer

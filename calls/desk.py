@@ -24,7 +24,7 @@ from . import state
 from .assistants import conversation_settings, merged
 from .call import Call, Dial, House
 from .control import ControlCommand
-from .errors import AtCapacity, CallNotLive, CallRefused, UnknownCall
+from .errors import AtCapacity, CallNotLive, CallRefused, Leaving, UnknownCall
 from .sip_leg import Artifacts, Exchange, LegEvent, SipLeg
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,8 @@ class Desk:
         self._calls: dict[str, Call] = {}
         self._legs: dict[str, SipLeg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.leaving = False
+        """No new call is taken or placed."""
         self.refused: Counter[int] = Counter()
 
     def live_count(self) -> int:
@@ -92,6 +94,8 @@ class Desk:
         """Begin an outbound call; gives its stored document. Raises CallRefused, AtCapacity."""
         if not self._limits.voice_enabled:
             raise CallRefused("VOICE_PIPELINE_ENABLED is false: no assistant can talk.")
+        if self.leaving:
+            raise Leaving()
         if self.live_count() >= self._limits.max_calls:
             raise AtCapacity(self._limits.max_calls)
         number = await self._phone_number(org_id, request)
@@ -117,6 +121,12 @@ class Desk:
         if await self._house.store.get("call", org_id, call_id) is None:
             raise UnknownCall(f"There is no call {call_id}.")
         raise CallNotLive(f"The call {call_id} has ended.")
+
+    async def drain(self, patience_s: float) -> None:
+        """Take no more calls, and return when the live ones are over or patience is."""
+        self.leaving = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
 
     async def close(self) -> None:
         """End every call, as a shutdown does, and wait for their documents."""
@@ -167,6 +177,8 @@ class Desk:
         """Find who takes the call. Raises _Refusal."""
         if self.live_count() > self._limits.max_calls:
             raise _Refusal(503, f"all {self._limits.max_calls} permitted calls are in use")
+        if self.leaving:
+            raise _Refusal(503, "going out of service")
         if not self._limits.voice_enabled:
             raise _Refusal(503, "the voice pipeline is switched off")
         user = _user(invited.request_uri)

@@ -3,6 +3,7 @@
 CallError
 ├── CallRefused      the call cannot be placed; the message says what to change
 ├── AtCapacity       every permitted call is in use; try again later
+├── Leaving          the runtime is being stopped and takes no more calls
 ├── UnknownCall      no call of this organisation has that id
 ├── CallNotLive      the call exists but has ended, or has not begun
 └── CommandRefused   the state of the call does not allow the command
@@ -27,6 +28,13 @@ class AtCapacity(CallError):
             f"All {limit} permitted calls are in use. Try again later, or raise RUNTIME_MAX_CALLS."
         )
         self.retry_after_s = retry_after_s
+
+
+class Leaving(CallError):
+    """The runtime is being stopped: the calls that live may end, and no new one begins."""
+
+    def __init__(self) -> None:
+        super().__init__("The runtime is being stopped and takes no more calls. Try another node.")
 
 
 class UnknownCall(CallError):

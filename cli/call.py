@@ -38,6 +38,7 @@ from ..providers.catalog import ProviderCatalog
 from ..sip import UserAgentSettings
 from ..sip.io.endpoint import SipEndpoint
 from ..sip.message import SipParseError, Uri
+from .api import Api
 from .caller_turns import Action, Answered, CallerTurns, HangUp, SpeakLine
 from .transcript import Follower
 
@@ -89,7 +90,7 @@ async def call(request: CallRequest) -> int:
     if request.folder:
         request.folder.mkdir(parents=True, exist_ok=True)
     async with _exchange(host) as (exchange, caller):
-        follower = Follower(request.api, request.key)
+        follower = Follower(Api.find(request.api, request.key))
         return await caller.converse(exchange, request, lines, follower)
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from ..runtime.first_start import read_key, read_state
-from ..runtime.settings import load
+from .api import Api
 
 POLL_S = 20
 LAST_S = 5.0  # how long the end of the conversation may take to be written
@@ -19,22 +18,19 @@ LAST_S = 5.0  # how long the end of the conversation may take to be written
 class Follower:
     """Prints what both sides said, and in the end where the artifacts are."""
 
-    def __init__(self, api: str | None, key: str | None) -> None:
-        settings = load()
-        self._data_dir = settings.data_dir
-        self._api = api or read_state(settings.data_dir).get("apiUrl") or settings.api_url
-        self._key = key or settings.api_key or read_key(settings.data_dir)
+    def __init__(self, api: Api) -> None:
+        self._api = api
         self._ended = False
 
     @contextlib.asynccontextmanager
     async def following(self, call_id: str | None) -> AsyncIterator[None]:
         """Show the conversation while the block runs, then its end."""
-        if call_id is None or self._key is None:
+        if call_id is None or self._api.key is None:
             why = "the other side is no Aywa runtime" if call_id is None else "there is no API key"
             print(f"(no transcript: {why})")
             yield
             return
-        task = asyncio.create_task(self._follow(call_id, self._key))
+        task = asyncio.create_task(self._follow(call_id))
         try:
             yield
             await asyncio.wait({task}, timeout=LAST_S)
@@ -44,10 +40,10 @@ class Follower:
                 await task
         self._tell_artifacts(call_id)
 
-    async def _follow(self, call_id: str, key: str) -> None:
-        url, after = f"{self._api}/call/{call_id}/timeline", 0
+    async def _follow(self, call_id: str) -> None:
+        url, after = f"{self._api.url}/call/{call_id}/timeline", 0
         try:
-            async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as api:
+            async with self._api.session() as api:
                 while not self._ended:
                     query = {"after": str(after), "waitSeconds": str(POLL_S)}
                     async with api.get(url, params=query) as answer:
@@ -77,10 +73,10 @@ class Follower:
                 print(f"The call ended: {data.get('endedReason')}.", flush=True)
 
     def _tell_artifacts(self, call_id: str) -> None:
-        folder = Path(os.path.relpath(self._data_dir / "calls" / call_id))
+        folder = Path(os.path.relpath(self._api.data_dir / "calls" / call_id))
         for name, path, route in (
             ("Recording", folder / "stereo.wav", "recording/stereo"),
             ("Capture", folder / "call.pcap", "pcap"),
         ):
-            place = str(path) if path.is_file() else f"{self._api}/call/{call_id}/{route}"
+            place = str(path) if path.is_file() else f"{self._api.url}/call/{call_id}/{route}"
             print(f"{name:<10} {place}")

@@ -40,8 +40,22 @@ class Runtime:
     """The parts that serving needs."""
 
     app: Starlette
+    desk: Desk
     identity: Identity
     catalog: ProviderCatalog
+
+
+class _NoTrunks:
+    async def refresh(self) -> None: ...
+
+    def status(self, org_id: str, credential_id: str) -> dict[str, object]:
+        return {}
+
+    def statuses(self, org_id: str) -> list[dict[str, object]]:
+        return []
+
+    async def test(self, org_id: str, credential_id: str, number: str | None) -> dict[str, object]:
+        return {}
 
 
 @asynccontextmanager
@@ -79,13 +93,14 @@ async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncI
         app = create_app(
             store=store,
             desk=desk.desk,
+            trunks=_NoTrunks(),
             keys=ApiKeys.of({identity.api_key: identity.org_id}),
             timeline=timeline,
             version=__version__,
             metrics=metrics,
         )
         folder.tell_address(settings.api_url)
-        yield Runtime(app, identity, catalog)
+        yield Runtime(app, desk.desk, identity, catalog)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class RuntimeFault(AywaError):
     """A part died without which no call can be carried."""
@@ -37,17 +35,17 @@ async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None
     logs.configure(settings.log_level)
     for warning in settings.warnings:
         log.warning(warning)
-    stop = asyncio.Event()
+    wish = _Wish()
     faults: list[str] = []
 
     def on_fault(why: str) -> None:
         log.error("the runtime stops", extra={"why": why})
         faults.append(why)
-        stop.set()
+        wish.stop_now()
 
     loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, wish.leave)
+    loop.add_signal_handler(signal.SIGINT, wish.stop_now)
     listener = _listen(settings)
     with contextlib.closing(listener):
         async with runtime(settings, on_fault) as built:
@@ -62,7 +60,7 @@ async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None
                 )
             )
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            stopping = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(_drained(wish, built, settings.drain_s))
             announce(built, settings)
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping")
@@ -71,6 +69,38 @@ async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None
             await serving
     if faults:
         raise RuntimeFault(f"{faults[0]} Start the runtime again.")
+
+
+class _Wish:
+    """What the operator wants: to leave once the calls are over, or to stop now."""
+
+    def __init__(self) -> None:
+        self.leaving = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    def leave(self) -> None:
+        """A first time: take no more calls and let the live ones end. A second: stop now."""
+        if self.leaving.is_set():
+            self.stopping.set()
+        self.leaving.set()
+
+    def stop_now(self) -> None:
+        """End everything."""
+        self.leaving.set()
+        self.stopping.set()
+
+
+async def _drained(wish: _Wish, built: Runtime, patience_s: float) -> None:
+    """Return when the runtime may stop. The REST API goes on answering until then."""
+    await wish.leaving.wait()
+    log.info("leaving: no more calls are taken", extra={"live": built.desk.live_count()})
+    over = asyncio.create_task(built.desk.drain(patience_s))
+    hurry = asyncio.create_task(wish.stopping.wait())
+    try:
+        await asyncio.wait({over, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.cancel()
+        hurry.cancel()
 
 
 def _listen(settings: Settings) -> socket.socket:

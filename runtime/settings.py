@@ -23,6 +23,10 @@ T = TypeVar("T")
 PREFIXES = ("RUNTIME_", "VOICE_PIPELINE_")
 MINIMUM_KEY_LENGTH = 16
 PORTS_PER_CALL = 2
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+DNS_PORT = 53
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NOT_OFFERED = {
     "RUNTIME_STORE_POSTGRES_URL": "keeps its data in SQLite in RUNTIME_DATA_DIR",
@@ -49,6 +53,18 @@ class Settings:
     sip_host: str = "127.0.0.1"
     sip_port: int = 5060
     advertised_host: str | None = None
+    sip_second_host: str | None = None
+    tls_port: int = 5061
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+    trusted: tuple[Network, ...] = LOOPBACK
+    nameservers: tuple[tuple[str, int], ...] = ()
+    countries: tuple[str, ...] = ()
+    sip_targets: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    calls_per_second: int = 50
+    drain_s: int = 60
+    media_timeout_s: int = 60
     rtp_ports: tuple[int, int] = (20000, 20999)
     max_calls: int = 100
     data_dir: Path = Path("data")
@@ -85,6 +101,22 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         sip_host=reader.read("RUNTIME_SIP_HOST", _address, defaults.sip_host),
         sip_port=reader.read("RUNTIME_SIP_PORT", _port, defaults.sip_port),
         advertised_host=reader.read("RUNTIME_SIP_ADVERTISED_HOST", _unicast, None),
+        sip_second_host=reader.read("RUNTIME_SIP_SECOND_HOST", _unicast, None),
+        tls_port=reader.read("RUNTIME_SIP_TLS_PORT", _port, defaults.tls_port),
+        tls_certificate=reader.read("RUNTIME_SIP_TLS_CERTIFICATE", _file, None),
+        tls_key=reader.read("RUNTIME_SIP_TLS_KEY", _file, None),
+        tls_ca=reader.read("RUNTIME_SIP_TLS_CA", _file, None),
+        trusted=reader.read("RUNTIME_SIP_TRUSTED", _networks, defaults.trusted),
+        nameservers=reader.read("RUNTIME_SIP_NAMESERVERS", _nameservers, ()),
+        countries=reader.read("RUNTIME_SIP_COUNTRIES", _calling_codes, ()),
+        sip_targets=reader.read("RUNTIME_SIP_TARGETS", _targets, defaults.sip_targets),
+        calls_per_second=reader.read(
+            "RUNTIME_SIP_CALLS_PER_SECOND", _positive, defaults.calls_per_second
+        ),
+        drain_s=reader.read("RUNTIME_DRAIN_SECONDS", _positive, defaults.drain_s),
+        media_timeout_s=reader.read(
+            "RUNTIME_MEDIA_TIMEOUT_SECONDS", _positive, defaults.media_timeout_s
+        ),
         rtp_ports=reader.read("RUNTIME_RTP_PORTS", _port_range, defaults.rtp_ports),
         max_calls=reader.read("RUNTIME_MAX_CALLS", _positive, defaults.max_calls),
         data_dir=reader.read("RUNTIME_DATA_DIR", Path, defaults.data_dir),
@@ -129,6 +161,15 @@ class _Reader:
             self.problems.append(
                 "RUNTIME_SIP_HOST: a wildcard address needs RUNTIME_SIP_ADVERTISED_HOST, "
                 "the address that callers can reach."
+            )
+        second = settings.sip_second_host
+        if second and (":" in second) == (":" in settings.sip_host):
+            self.problems.append(
+                "RUNTIME_SIP_SECOND_HOST: must be of the other IP version than RUNTIME_SIP_HOST."
+            )
+        if bool(settings.tls_certificate) != bool(settings.tls_key):
+            self.problems.append(
+                "RUNTIME_SIP_TLS_CERTIFICATE and RUNTIME_SIP_TLS_KEY: give both, or neither."
             )
         low, high = settings.rtp_ports
         calls = (high - low + 1) // PORTS_PER_CALL
@@ -176,6 +217,56 @@ def _port_range(text: str) -> tuple[int, int]:
     if low % 2 or low < 1024 or high <= low:
         raise ValueError(f"{text!r} must begin with an even port of at least 1024 and go upwards.")
     return low, high
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(f"{text!r} is not a file that can be read.")
+    return path
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address or network, such as 10.0.0.0/8.") from None
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return () if text == "none" else tuple(_network(item) for item in _items(text))
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    """Networks and host names; `*` for any."""
+    if text == "none":
+        return ()
+    for item in _items(text):
+        if not re.fullmatch(r"\*|(?=.*[a-zA-Z])[a-zA-Z0-9.-]+", item):
+            _network(item)
+    return tuple(_items(text))
+
+
+def _nameservers(text: str) -> tuple[tuple[str, int], ...]:
+    """Addresses, each with `:port` if it is not 53; IPv6 with a port in brackets."""
+    servers = []
+    for item in _items(text):
+        match = re.fullmatch(r"\[(.+)\]:(\d+)|([\d.]+):(\d+)", item)
+        host, port = (match[1] or match[3], match[2] or match[4]) if match else (item, "")
+        servers.append((_unicast(host), _port(port) if port else DNS_PORT))
+    return tuple(servers)
+
+
+def _calling_codes(text: str) -> tuple[str, ...]:
+    codes = tuple(item.removeprefix("+") for item in _items(text))
+    for code in codes:
+        if not re.fullmatch(r"[1-9]\d{0,6}", code, re.ASCII):
+            raise ValueError(f"{code!r} is not a calling code or prefix, such as 49 or 4930.")
+    return codes
 
 
 def _positive(text: str) -> int:

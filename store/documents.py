@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from ..base.errors import AywaError
 
-Kind = Literal["assistant", "phone_number", "call"]
+Kind = Literal["assistant", "phone_number", "credential", "call"]
 
 Document = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from ...base.clock import iso
-from ...calls.control import AddMessage, ControlCommand, EndCall, Say
+from ...calls.control import AddMessage, ControlCommand, EndCall, Say, SendDigits, Transfer
 from ...store.artifacts import CallArtifacts
 from ...store.documents import Document, StoreError
 from ..bodies import read_object
@@ -19,8 +19,10 @@ from ..schemas.call import (
     AddMessageRequest,
     CallChange,
     CallRequest,
+    DtmfRequest,
     EndCallRequest,
     SayRequest,
+    TransferRequest,
     lacks_phone_number,
 )
 from ..schemas.validation import check
@@ -107,15 +109,23 @@ def parse_control(body: dict[str, Any]) -> ControlCommand:
 
 
 def _command(body: dict[str, Any]) -> ControlCommand:
-    if body["type"] == "end-call":
-        return EndCall()
-    if body["type"] == "say":
-        return Say(
-            content=body["content"],
-            end_call_after_spoken=body.get("endCallAfterSpoken", False),
-            interruptions_enabled=body.get("interruptionsEnabled", True),
-            interrupt_assistant_enabled=body.get("interruptAssistantEnabled", False),
-        )
+    match body["type"]:
+        case "end-call":
+            return EndCall()
+        case "dtmf":
+            return SendDigits(body["digits"], body.get("method"))
+        case "transfer":
+            destination = body["destination"]
+            if destination["type"] == "number":
+                return Transfer(number=destination["number"])
+            return Transfer(sip_uri=destination["sipUri"])
+        case "say":
+            return Say(
+                content=body["content"],
+                end_call_after_spoken=body.get("endCallAfterSpoken", False),
+                interruptions_enabled=body.get("interruptionsEnabled", True),
+                interrupt_assistant_enabled=body.get("interruptAssistantEnabled", False),
+            )
     return AddMessage(
         role=body["message"]["role"],
         content=body["message"]["content"],
@@ -167,6 +177,6 @@ ENDPOINTS = (
         "/call/{id}/control",
         _control,
         "Steer a live call; the body may also stand inside message",
-        body=(SayRequest, AddMessageRequest, EndCallRequest),
+        body=(SayRequest, AddMessageRequest, EndCallRequest, DtmfRequest, TransferRequest),
     ),
 )

@@ -7,17 +7,30 @@ from ..schemas.phone_number import PhoneNumber
 from .assistants import LIST_QUERY
 from .resource import Resource
 
+SECRETS = ("authentication.password", "twilioAuthToken", "twilioApiSecret")
 
-async def _binds_an_assistant(asked: Asked, body: Document) -> None:
-    assistant_id = body.get("assistantId")
-    if assistant_id is None:
-        return
-    if await asked.services.store.get("assistant", asked.org_id, assistant_id) is None:
+
+async def _names_what_exists(asked: Asked, body: Document) -> None:
+    store = asked.services.store
+    assistant_id, credential_id = body.get("assistantId"), body.get("credentialId")
+    if assistant_id and await store.get("assistant", asked.org_id, assistant_id) is None:
         raise Problem(400, ["assistantId must be the id of an existing assistant"])
+    if credential_id and await store.get("credential", asked.org_id, credential_id) is None:
+        raise Problem(400, ["credentialId must be the id of an existing credential"])
+
+
+async def _tell_the_trunks(asked: Asked) -> None:
+    await asked.services.trunks.refresh()
 
 
 _numbers = Resource(
-    "phone_number", "phone number", PhoneNumber, _binds_an_assistant, {"status": "active"}
+    "phone_number",
+    "phone number",
+    PhoneNumber,
+    _names_what_exists,
+    {"status": "active"},
+    SECRETS,
+    _tell_the_trunks,
 )
 
 ENDPOINTS = (

@@ -1,4 +1,4 @@
-"""What assistants and phone numbers have in common: stored, read, changed, listed, removed."""
+"""What stored resources have in common: made, read, changed, listed, removed."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from ..endpoint import Asked
 from ..paging import read_filters
 from ..problems import not_found
 from ..schemas.validation import check
+from ..secrets import SecretPaths, with_kept_secrets, without_secrets
 
 SYSTEM_KEYS = ("id", "orgId", "createdAt", "updatedAt")
 
@@ -23,20 +24,31 @@ LEGACY_SERVER = {"url": "serverUrl", "secret": "serverUrlSecret"}
 ReferenceCheck = Callable[[Asked, Document], Awaitable[None]]
 
 
+Change = Callable[[Asked], Awaitable[None]]
+
+
 async def _refers_to_nothing(asked: Asked, body: Document) -> None:
     """For resources that name no other."""
+
+
+async def _concerns_nobody(asked: Asked) -> None:
+    """For resources that nothing in memory is made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A kind of document with its model, and the handlers for it."""
 
-    kind: Literal["assistant", "phone_number"]
+    kind: Literal["assistant", "phone_number", "credential"]
     name: str
     model: type[BaseModel]
     check_references: ReferenceCheck = _refers_to_nothing
     given: Mapping[str, Any] = field(default_factory=dict)
     """Keys that the runtime adds when it makes a document, and clients cannot set."""
+    secrets: SecretPaths = ()
+    """What is masked in answers."""
+    changed: Change = _concerns_nobody
+    """Called after every change."""
 
     async def create(self, asked: Asked) -> Response:
         body = await self._read_whole(asked)
@@ -50,24 +62,27 @@ class Resource:
             **body,
         }
         await asked.services.store.insert(self.kind, document)
-        return JSONResponse(document, 201)
+        await self.changed(asked)
+        return self._shown(document, 201)
 
     async def list(self, asked: Asked) -> Response:
         filters = read_filters(asked.request.query_params)
-        return JSONResponse(await asked.services.store.find(self.kind, asked.org_id, filters))
+        found = await asked.services.store.find(self.kind, asked.org_id, filters)
+        return JSONResponse([without_secrets(document, self.secrets) for document in found])
 
     async def get(self, asked: Asked) -> Response:
-        return JSONResponse(await self._stored(asked))
+        return self._shown(await self._stored(asked))
 
     async def update(self, asked: Asked) -> Response:
         stored = await self._stored(asked)
-        body = await read_object(asked.request)
+        body = with_kept_secrets(await read_object(asked.request), stored, self.secrets)
         check(self.model, self._own(stored) | body)
         await self.check_references(asked, body)
         changes = adopt_legacy_server(body, stored.get("server"))
         changes["updatedAt"] = iso(asked.services.clock.wall())
         changed = await asked.services.store.merge(self.kind, asked.org_id, asked.id, changes)
-        return JSONResponse(self._found(asked, changed))
+        await self.changed(asked)
+        return self._shown(self._found(asked, changed))
 
     async def replace(self, asked: Asked) -> Response:
         stored = await self._stored(asked)
@@ -75,11 +90,16 @@ class Resource:
         kept = {key: stored[key] for key in (*SYSTEM_KEYS, *self.given)}
         document = kept | body | {"updatedAt": iso(asked.services.clock.wall())}
         replaced = await asked.services.store.replace(self.kind, document)
-        return JSONResponse(self._found(asked, document if replaced else None))
+        await self.changed(asked)
+        return self._shown(self._found(asked, document if replaced else None))
 
     async def delete(self, asked: Asked) -> Response:
         removed = await asked.services.store.delete(self.kind, asked.org_id, asked.id)
-        return JSONResponse(self._found(asked, removed))
+        await self.changed(asked)
+        return self._shown(self._found(asked, removed))
+
+    def _shown(self, document: Document, status: int = 200) -> Response:
+        return JSONResponse(without_secrets(document, self.secrets), status)
 
     async def _read_whole(self, asked: Asked) -> Document:
         body = await read_object(asked.request)

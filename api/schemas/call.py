@@ -165,10 +165,43 @@ class EndCallRequest(Strict):
     type: Literal["end-call"]
 
 
+class DtmfRequest(Strict):
+    """Press keys in a live call."""
+
+    type: Literal["dtmf"]
+    digits: Digits
+    method: Literal["rfc4733", "info", "inband"] | None = None
+
+
+class TransferDestination(Strict):
+    """Where a call is sent."""
+
+    type: Literal["number", "sip"]
+    number: Dialled | None = None
+    sipUri: SipUri | None = None
+
+    @model_validator(mode="after")
+    def _names_a_target(self) -> "TransferDestination":
+        if self.type == "number" and self.number is None:
+            raise missing_field("number", "when type is number")
+        if self.type == "sip" and self.sipUri is None:
+            raise missing_field("sipUri", "when type is sip")
+        return self
+
+
+class TransferRequest(Strict):
+    """Send a live call somewhere else."""
+
+    type: Literal["transfer"]
+    destination: TransferDestination
+
+
 CONTROLS: dict[str, type[Strict]] = {
     "say": SayRequest,
     "add-message": AddMessageRequest,
     "end-call": EndCallRequest,
+    "dtmf": DtmfRequest,
+    "transfer": TransferRequest,
 }
 
 

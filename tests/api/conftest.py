@@ -58,6 +58,25 @@ class FakeDesk:
         return 3
 
 
+@dataclass
+class FakeTrunks:
+    refreshed: int = 0
+    tested: list[tuple[str, str | None]] = field(default_factory=list)
+
+    async def refresh(self) -> None:
+        self.refreshed += 1
+
+    def status(self, org_id: str, credential_id: str) -> Document:
+        return {"credentialId": credential_id, "registration": {"state": "active"}}
+
+    def statuses(self, org_id: str) -> list[Document]:
+        return [{"credentialId": "one", "orgId": org_id}]
+
+    async def test(self, org_id: str, credential_id: str, number: str | None) -> Document:
+        self.tested.append((credential_id, number))
+        return {"ladder": []}
+
+
 class Waiter:
     """Wakes nobody: long polls come back by their time."""
 
@@ -76,6 +95,7 @@ async def unwell() -> str | None:
 class Api:
     client: TestClient
     desk: FakeDesk
+    trunks: FakeTrunks
     store: Store
     waiter: Waiter
     portal: anyio.from_thread.BlockingPortal
@@ -88,10 +108,11 @@ class Api:
 def api(tmp_path: Path) -> Iterator[Api]:
     with anyio.from_thread.start_blocking_portal() as portal:
         store = portal.call(SqliteStore.open, tmp_path / "a.sqlite")
-        desk, waiter = FakeDesk(store, tmp_path / "calls"), Waiter()
+        desk, waiter, trunks = FakeDesk(store, tmp_path / "calls"), Waiter(), FakeTrunks()
         app = create_app(
             store=store,
             desk=desk,
+            trunks=trunks,
             keys=ApiKeys.of({KEY: ORG, OTHER_KEY: OTHER}),
             timeline=waiter,
             version="9.9",
@@ -100,7 +121,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
         client = TestClient(app, raise_server_exceptions=False)
         client.portal = portal  # the store's threads belong to this loop
         client.headers["Authorization"] = f"Bearer {KEY}"
-        yield Api(client, desk, store, waiter, portal)
+        yield Api(client, desk, trunks, store, waiter, portal)
         portal.call(store.close)
 
 

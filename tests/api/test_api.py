@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from aywa.api.app import endpoints
-from aywa.calls.control import AddMessage, EndCall, Say
+from aywa.calls.control import AddMessage, EndCall, Say, SendDigits, Transfer
 from aywa.calls.errors import AtCapacity, CallRefused
 from aywa.codecs import wav
 from aywa.store.documents import TimelineItem
@@ -161,13 +161,25 @@ def test_a_live_call_is_steered(api: Api) -> None:
     path = "/call/live/control"
     say = {"type": "say", "content": "hello", "endCallAfterSpoken": True}
     add = {"type": "add-message", "message": {"role": "system", "content": "x"}}
-    for body in (say, {"message": add}, {"type": "end-call"}):
+    keys = {"type": "dtmf", "digits": "12#", "method": "info"}
+    away = {"type": "transfer", "destination": {"type": "sip", "sipUri": "sip:bob@192.0.2.9"}}
+    over = {"type": "transfer", "destination": {"type": "number", "number": "+4930123456"}}
+    for body in (say, {"message": add}, {"type": "end-call"}, keys, away, over):
         assert api.client.post(path, json=body).status_code == 200, body
     assert api.desk.commands == [
         Say("hello", end_call_after_spoken=True),
         AddMessage("system", "x"),
         EndCall(),
+        SendDigits("12#", "info"),
+        Transfer(sip_uri="sip:bob@192.0.2.9"),
+        Transfer(number="+4930123456"),
     ]
+    for body in (
+        {"type": "dtmf", "digits": "x"},
+        {"type": "transfer", "destination": {"type": "sip"}},
+        {"type": "transfer", "destination": {"type": "number"}},
+    ):
+        assert api.client.post(path, json=body).status_code == 400, body
     for body in ({"type": "dance"}, {}, {"type": "say"}, {"type": "say", "content": 3}):
         assert api.client.post(path, json=body).status_code == 400, body
     api.call("over", "ended")
@@ -288,6 +300,7 @@ def test_the_field_tables_name_every_field() -> None:
     """docs/api-fields.md tells of each top-level field whether it acts."""
     from aywa.api.schemas.assistant import Assistant
     from aywa.api.schemas.call import CallRequest
+    from aywa.api.schemas.credential import Credential
     from aywa.api.schemas.phone_number import PhoneNumber
 
     text = (Path(__file__).parents[2] / "docs" / "api-fields.md").read_text()
@@ -295,6 +308,7 @@ def test_the_field_tables_name_every_field() -> None:
         ("Assistant", Assistant),
         ("Phone number", PhoneNumber),
         ("Call", CallRequest),
+        ("Credential", Credential),
     ):
         section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
         rows = [
@@ -304,3 +318,70 @@ def test_the_field_tables_name_every_field() -> None:
         ]
         wanted = [field.alias or name for name, field in model.model_fields.items()]
         assert sorted(rows) == sorted(wanted), heading
+
+
+GATEWAY = {"ip": "192.0.2.7"}
+ACCOUNT = {"authUsername": "alice", "authPassword": "a long password"}
+TRUNK = {"provider": "byo-sip-trunk", "gateways": [GATEWAY], "outboundAuthenticationPlan": ACCOUNT}
+
+
+def test_a_trunk_shows_no_secret_and_keeps_it_when_the_mask_comes_back(api: Api) -> None:
+    made = api.client.post("/credential", json=TRUNK)
+    assert made.status_code == 201
+    assert made.json()["outboundAuthenticationPlan"]["authPassword"] == "****word"
+    path = f"/credential/{made.json()['id']}"
+    shown = api.client.get(path).json()["outboundAuthenticationPlan"]
+    changed = api.client.patch(
+        path, json={"outboundAuthenticationPlan": shown | {"authUsername": "bob"}}
+    )
+    assert changed.json()["outboundAuthenticationPlan"] == shown | {"authUsername": "bob"}
+    stored = api.portal.call(api.store.get, "credential", ORG, made.json()["id"])
+    assert stored is not None
+    assert stored["outboundAuthenticationPlan"] == ACCOUNT | {"authUsername": "bob"}
+    for answer in (api.client.get("/credential"), api.client.delete(path)):
+        assert "a long password" not in answer.text
+    assert api.trunks.refreshed == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"provider": "smoke-signals"}, "provider must be one of"),
+        ({"gateways": []}, "gateways must contain at least 1"),
+        ({"gateways": [{"ip": "no host"}]}, "gateways.0.ip must be an IP address or a host name"),
+        ({"gateways": [GATEWAY | {"netmask": 64}]}, "netmask must not be greater than 32"),
+        ({"gateways": [GATEWAY | {"port": 70_000}]}, "gateways.0.port must not be greater"),
+        ({"outboundAuthenticationPlan": {"sipRegisterPlan": {}}}, "authUsername is required"),
+        ({"outboundAuthenticationPlan": ACCOUNT | {"authPassword": "a\r\nb"}}, "printable"),
+        ({"sip": {"destinations": {"allow": ["4x"]}}}, "sip.destinations.allow.0 must be 1 to 15"),
+        ({"sip": {"codecs": ["g729"]}}, "sip.codecs.0 must be one of"),
+    ],
+)
+def test_a_wrong_trunk_is_refused_in_words(api: Api, change: dict[str, Any], sentence: str) -> None:
+    refused = api.client.post("/credential", json=TRUNK | change)
+    assert refused.status_code == 400
+    assert sentence in " ".join(refused.json()["message"])
+
+
+def test_a_trunk_tells_how_it_is_and_can_be_tried(api: Api) -> None:
+    trunk = api.client.post("/credential", json=TRUNK).json()["id"]
+    assert api.client.get(f"/credential/{trunk}/status").json()["registration"]["state"] == "active"
+    assert api.client.get("/sip/status").json() == [{"credentialId": "one", "orgId": ORG}]
+    tried = api.client.post(f"/credential/{trunk}/test", json={"number": "+4930123456"})
+    assert (tried.status_code, api.trunks.tested) == (200, [(trunk, "+4930123456")])
+    stranger = {"Authorization": f"Bearer {OTHER_KEY}"}
+    for method, path in (("GET", "status"), ("POST", "test")):
+        answer = api.client.request(
+            method, f"/credential/{trunk}/{path}", json={}, headers=stranger
+        )
+        assert answer.status_code == 404
+
+
+def test_a_phone_number_names_a_trunk_that_exists(api: Api) -> None:
+    number = {"provider": "byo-phone-number", "number": "+4930123456"}
+    refused = api.client.post("/phone-number", json=number | {"credentialId": "none"})
+    assert refused.json()["message"] == ["credentialId must be the id of an existing credential"]
+    trunk = api.client.post("/credential", json=TRUNK).json()["id"]
+    assert (
+        api.client.post("/phone-number", json=number | {"credentialId": trunk}).status_code == 201
+    )

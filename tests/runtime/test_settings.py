@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ def test_an_empty_environment_gives_the_embedded_defaults() -> None:
     assert load({}) == Settings()
 
 
-def test_every_variable_acts() -> None:
+def test_every_variable_acts(tmp_path: Path) -> None:
+    certificate = tmp_path / "tls.pem"
+    certificate.touch()
     key = base64.b64encode(bytes(range(32))).decode()
     settings = load(
         {
@@ -24,6 +27,18 @@ def test_every_variable_acts() -> None:
             "RUNTIME_SIP_HOST": "0.0.0.0",
             "RUNTIME_SIP_PORT": "5080",
             "RUNTIME_SIP_ADVERTISED_HOST": "192.0.2.1",
+            "RUNTIME_SIP_SECOND_HOST": "2001:db8::1",
+            "RUNTIME_SIP_TLS_PORT": "5161",
+            "RUNTIME_SIP_TLS_CERTIFICATE": str(certificate),
+            "RUNTIME_SIP_TLS_KEY": str(certificate),
+            "RUNTIME_SIP_TLS_CA": str(certificate),
+            "RUNTIME_SIP_TRUSTED": "192.0.2.0/24, 2001:db8::7",
+            "RUNTIME_SIP_NAMESERVERS": "192.0.2.53, 192.0.2.54:5353, [2001:db8::53]:54, ::1",
+            "RUNTIME_SIP_COUNTRIES": "+49,380",
+            "RUNTIME_SIP_TARGETS": "10.0.0.0/8, pbx.example.com",
+            "RUNTIME_SIP_CALLS_PER_SECOND": "7",
+            "RUNTIME_DRAIN_SECONDS": "300",
+            "RUNTIME_MEDIA_TIMEOUT_SECONDS": "30",
             "RUNTIME_RTP_PORTS": "30000-30099",
             "RUNTIME_MAX_CALLS": "50",
             "RUNTIME_DATA_DIR": "/srv/aywa",
@@ -47,6 +62,23 @@ def test_every_variable_acts() -> None:
         sip_host="0.0.0.0",
         sip_port=5080,
         advertised_host="192.0.2.1",
+        sip_second_host="2001:db8::1",
+        tls_port=5161,
+        tls_certificate=certificate,
+        tls_key=certificate,
+        tls_ca=certificate,
+        trusted=(ip_network("192.0.2.0/24"), ip_network("2001:db8::7/128")),
+        nameservers=(
+            ("192.0.2.53", 53),
+            ("192.0.2.54", 5353),
+            ("2001:db8::53", 54),
+            ("::1", 53),
+        ),
+        countries=("49", "380"),
+        sip_targets=("10.0.0.0/8", "pbx.example.com"),
+        calls_per_second=7,
+        drain_s=300,
+        media_timeout_s=30,
         rtp_ports=(30000, 30099),
         max_calls=50,
         data_dir=Path("/srv/aywa"),
