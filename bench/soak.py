@@ -3,7 +3,7 @@
     .venv/bin/python -m bench.soak [calls] [calls at once]
 
 Starts a runtime of its own and lets SIPp make 500 calls of 2 s (or as many as asked), in two equal
-rounds. What the runtime holds is read from /metrics before the first call and after each round, once
+rounds. What it holds is read from /metrics before the first call and after each round, once
 everything had time to go: after the first round it is as large as it gets, so what the second adds
 is a leak.
 """
