@@ -87,7 +87,7 @@ class Desk:
         """Take one event of the SIP endpoint."""
         if isinstance(event, sip.Invited):
             self._receive(event)
-        elif leg := self._leg(event.leg):
+        elif isinstance(event, sip.DialogEvent) and (leg := self._leg(event.leg)):
             leg.handle(event)
 
     async def place(self, org_id: str, request: Document) -> Document:

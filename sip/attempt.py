@@ -19,7 +19,10 @@ MOVE_ON = frozenset({408, 480, 503, 504})
 
 MAX_CHALLENGES = 6
 
-Told = Callable[[Hop, bool], None]
+SILENCE_S = 16.0
+"""How long a target may say nothing while there is another one; half of what RFC 3261 gives it."""
+
+Told = Callable[[Hop, bool, float], None]
 
 
 class Attempt:
@@ -37,7 +40,7 @@ class Attempt:
         on_target: Told | None = None,
     ) -> None:
         """`build` makes the request of each try. `user` takes every provisional response and the
-        last outcome. `on_target` is told of each target whether it serves."""
+        last outcome. `on_target` is told of each target whether it serves, and when."""
         self._layer = layer
         self._build = build
         self._targets = list(targets)
@@ -50,6 +53,7 @@ class Attempt:
         self._challenges = 0
         self.settled = False
         """No further try follows: the owner gave up, or the answer came."""
+        self._impatience = self._lose_patience
         self.request: Request
         self.transaction: Transaction
 
@@ -76,13 +80,22 @@ class Attempt:
             self._take(outcome, source, at)
 
         self.transaction = self._layer.request(self.request, route, take, now)
+        if self._index + 1 < len(self._targets):
+            self._layer.alarm(self._impatience, "silence", now + SILENCE_S)
+
+    def _lose_patience(self, now: float) -> None:
+        if self.settled:
+            return
+        self._layer.abandon(self.transaction)
+        self._take(Failure("timeout"), None, now)
 
     def _take(self, outcome: Outcome, source: Hop | None, now: float) -> None:
+        self._layer.stop_alarm(self._impatience, "silence")
         if isinstance(outcome, Response) and outcome.status < 200:
             self._user(outcome, source, now)
             return
         if self._on_target:
-            self._on_target(self.hop, isinstance(outcome, Response) and outcome.status != 503)
+            self._on_target(self.hop, isinstance(outcome, Response) and outcome.status != 503, now)
         if not self.settled and (self._answers_challenge(outcome) or self._moves_on(outcome)):
             self._send(now)
             return

@@ -24,6 +24,8 @@ class Counters:
     sent: int = 0
     dropped: int = 0
     """Messages that got no answer: unreadable, or matching nothing."""
+    strangers: int = 0
+    """Of those, requests of peers that nobody knows."""
     malformed: int = 0
     retransmissions: int = 0
     """Messages that we sent again."""

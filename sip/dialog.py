@@ -3,11 +3,15 @@
 import contextlib
 from dataclasses import dataclass, replace
 
+from .abilities import allowed, options
 from .errors import LocalSipError, SipParseError
-from .message import Address, CSeq, Headers, Request, Response, Uri
+from .message import Address, CSeq, Headers, Message, Request, Response, Uri
 from .transport import Hop, Route, Transport
 
 MAX_FORWARDS = "70"
+
+DialogKey = tuple[str, str, str]
+"""Call-ID, our tag, the peer's tag."""
 
 
 @dataclass(slots=True)
@@ -23,7 +27,11 @@ class Dialog:
     routes: tuple[Address, ...]
     transport: Transport
     flow: Hop | None = None
-    """The far end of the TCP connection that the dialog came over."""
+    """The far end of the TCP or TLS connection that the dialog came over."""
+    allows: frozenset[str] | None = None
+    """The methods that the peer takes; None while it has not said."""
+    supports: frozenset[str] = frozenset()
+    """The extensions that the peer knows, by their option tags."""
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str, source: Hop) -> "Dialog":
@@ -41,8 +49,9 @@ class Dialog:
             remote_target=target,
             routes=tuple(request.record_route),
             transport=source.transport,
-            flow=source if source.transport == "tcp" else None,
+            flow=source if source.transport != "udp" else None,
         )
+        dialog.hear(request)
         try:
             dialog.route()
         except LocalSipError as error:
@@ -53,8 +62,8 @@ class Dialog:
     def of_response(cls, request: Request, response: Response, source: Hop | None) -> "Dialog":
         """The caller's side, from a 2xx to its INVITE (§12.1.2)."""
         target = response.contacts[0].uri if response.contacts else request.uri
-        tcp = source is not None and source.transport == "tcp"
-        return cls(
+        stream = source is not None and source.transport != "udp"
+        dialog = cls(
             call_id=request.call_id,
             local=request.from_,
             remote=response.to,
@@ -62,17 +71,31 @@ class Dialog:
             remote_sequence=None,
             remote_target=target,
             routes=tuple(reversed(response.record_route)),
-            transport="tcp" if tcp else "udp",
-            flow=source if tcp else None,
+            transport=source.transport if source else "udp",
+            flow=source if stream else None,
         )
+        dialog.hear(response)
+        return dialog
 
-    def is_of(self, request: Request) -> bool:
-        """Whether a request from the peer belongs to this dialog (§12.2.2)."""
-        return (
-            request.call_id == self.call_id
-            and request.to.tag == self.local.tag
-            and request.from_.tag == self.remote.tag
-        )
+    @property
+    def key(self) -> "DialogKey":
+        """What the peer's requests in this dialog carry: Call-ID, To tag, From tag."""
+        return (self.call_id, self.local.tag or "", self.remote.tag or "")
+
+    def hear(self, message: Message) -> None:
+        """Take what a message says of the peer's abilities."""
+        self.allows = allowed(message) or self.allows
+        self.supports |= options(message, "Supported") | options(message, "Require")
+
+    def takes(self, method: str) -> bool:
+        """Whether the peer is known to take this method."""
+        return self.allows is not None and method in self.allows
+
+    def relocate(self, response: Response) -> None:
+        """Take route set and target from a 2xx in the place of an early response's (§13.2.2.4)."""
+        self.routes = tuple(reversed(response.record_route))
+        self.refresh(response.contacts)
+        self.hear(response)
 
     def in_order(self, sequence: int) -> bool:
         """Take the sequence number of a request from the peer; False if it is out of order."""
@@ -113,4 +136,4 @@ class Dialog:
         """Where the next request goes. Raises LocalSipError."""
         next_hop = self.routes[0].uri if self.routes else self.remote_target
         hop = Hop.of_uri(next_hop, self.transport)
-        return Route(hop, self.flow if hop.transport == "tcp" else None)
+        return Route(hop, self.flow if hop.transport == self.transport else None)

@@ -1,160 +1,224 @@
-"""The caller's side of INVITE and re-INVITE (RFC 3261 §13.2, §14.1).
+"""The caller's side of an INVITE until it is answered (RFC 3261 §13.2).
 
 Rule 1: the ACK for a 2xx is ours, and is sent again for each repetition of the 2xx (§13.2.2.4).
-Rule 2: a 2xx with another To tag is a fork: it gets its ACK and a BYE.
+Rule 2: each To tag is a fork with an early dialog of its own. The first that answers 2xx is the
+        call; a later one gets its ACK and a BYE.
 Rule 3: CANCEL waits for a provisional response (§9.1); a 2xx that crosses it gets ACK and BYE.
+Rule 4: 422 is met once or twice with the interval that the peer wants (RFC 4028 §7.3).
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
 from dataclasses import replace
 
-from ..base.ids import Entropy
+from .abilities import contact, is_secure, present
+from .attempt import Attempt
 from .dialog import MAX_FORWARDS, Dialog
 from .errors import SipParseError
-from .events import Answered, EndReason, OfferAnswered, Rang, Refused, SipEvent
-from .in_dialog import acknowledge, send_in_dialog
-from .invite_server import contact
-from .leg import Invitation, Leg, LegState
+from .events import Answered, Rang, Refused
+from .in_dialog import acknowledge, say_bye
+from .leg import Calling, Fork, HeaderPairs, Invitation, Leg, LegState
+from .legs import Legs
 from .message import Address, CSeq, Headers, Request, Response, Uri
-from .message.body import SDP, session_body
-from .refusals import ALLOW
-from .settings import UserAgentSettings
-from .transaction_layer import Failure, Outcome, TransactionLayer, TransactionUser, ignore
-from .transport import Hop, Route, Transport
-
-HeaderPairs = Sequence[tuple[str, str]]
+from .offers import body_or_none
+from .provisionals import acknowledge_provisional
+from .session_keeper import SessionKeeper
+from .session_timer import agreed, min_se, propose
+from .transaction_layer import Failure, Outcome, ignore
+from .transport import Hop, Route
 
 GIVE_UP = "cancel"
 MAX_FORKS = 16
-"""Answers to one INVITE that are acknowledged; no honest proxy forks wider."""
+"""Ends of one INVITE that are followed; no honest proxy forks wider."""
+MAX_INTERVALS = 3
 
 
 class InviteClient:
     """Sends INVITEs."""
 
-    def __init__(
-        self,
-        layer: TransactionLayer,
-        settings: UserAgentSettings,
-        entropy: Entropy,
-        events: list[SipEvent],
-        end: Callable[[Leg, EndReason], None],
-    ) -> None:
-        self._layer = layer
-        self._settings = settings
-        self._entropy = entropy
-        self._events = events
-        self._end = end
+    def __init__(self, legs: Legs, keeper: SessionKeeper) -> None:
+        self._legs = legs
+        self._keeper = keeper
 
     def invite(self, invitation: Invitation, now: float) -> Leg:
         """Send an INVITE. Raises SipParseError, LocalSipError for unusable URIs."""
-        uri = Uri.parse(invitation.target)
-        hop = Hop.of_uri(uri, invitation.transport or "udp")
-        caller = Address(Uri.parse(invitation.from_uri), invitation.from_name)
-        tag = self._entropy.token()
-        request = Request("INVITE", str(replace(uri, headers="")))
-        fields = request.headers
-        route = Route(hop)
-        fields.add("Via", self._layer.new_via(route))
-        fields.add("Max-Forwards", MAX_FORWARDS)
-        fields.add("From", str(caller.tagged(tag)))
-        fields.add("To", str(Address(Uri.parse(invitation.to or invitation.target))))
-        fields.add("Call-ID", self._entropy.token(16))
-        fields.add("CSeq", str(CSeq(1, "INVITE")))
-        content = (invitation.body, invitation.content_type)
-        self._complete(request, hop.transport, *content, invitation.headers)
+        entropy = self._legs.entropy
+        call_id, tag = entropy.token(16), entropy.token()
         leg = Leg(
-            id=self._entropy.uuid(),
-            call_id=request.call_id,
+            id=entropy.uuid(),
+            call_id=call_id,
             local_tag=tag,
             state=LegState.CALLING,
-            invite=request,
+            invite=_opening(invitation, call_id, tag),
+            authenticator=invitation.authenticator,
+            contact=(invitation.contact_user, invitation.line),
+            calling=Calling(invitation),
         )
-        leg.transaction = self._layer.request(request, route, self._user(leg), now)
+        leg.talk.description = invitation.body
+        self._start(leg, routes_of(invitation), now)
+        if leg.state is not LegState.OVER:
+            self._legs.add(leg)
         return leg
 
     def cancel(self, leg: Leg, headers: HeaderPairs, now: float) -> None:
         """Give up our INVITE, as soon as that is permitted."""
-        if leg.cancelling is not None:
+        calling = leg.calling
+        if calling is None or calling.cancelling is not None:
             return
-        leg.cancelling = tuple(headers)
-        if leg.provisional:
-            self._send_cancel(leg, now)
+        calling.cancelling = tuple(headers)
+        if calling.attempt:
+            calling.attempt.settle()
+        if calling.provisional:
+            self._send_cancel(leg, calling, now)
 
-    def offer(self, leg: Leg, body: bytes, now: float) -> None:
-        """Send a re-INVITE, unless another offer is under way: that counts as 491 (§14.1)."""
-        dialog = leg.dialog
-        if dialog is None or leg.offering or leg.transaction or leg.unacknowledged:
-            self._events.append(OfferAnswered(leg.id, 491, None))
+    def _start(self, leg: Leg, routes: list[Route], now: float) -> None:
+        if leg.calling is None:
             return
-        request = dialog.request("INVITE")
-        self._complete(request, dialog.transport, body, SDP, ())
-        leg.offering = True
-        send_in_dialog(self._layer, dialog, request, self._offer_user(leg, request), now)
 
-    def _complete(
-        self,
-        request: Request,
-        transport: Transport,
-        body: bytes,
-        content_type: str,
-        headers: HeaderPairs,
-    ) -> None:
-        fields = request.headers
-        fields.add("Contact", contact(self._settings, transport))
-        fields.add("Allow", ALLOW)
-        fields.add("User-Agent", self._settings.product)
-        for name, value in headers:
-            fields.add(name, value)
-        fields.add("Content-Type", content_type)
-        request.body = body
+        def build(route: Route) -> Request:
+            leg.invite = self._build(leg, route)
+            return leg.invite
 
-    def _user(self, leg: Leg) -> TransactionUser:
         def take(outcome: Outcome, source: Hop | None, now: float) -> None:
-            if isinstance(outcome, Failure):
-                self._failed(leg, outcome.status, _sentence(outcome), (), now)
-            elif outcome.status < 200:
-                self._provisional(leg, outcome, now)
-            elif outcome.status < 300:
-                self._accepted(leg, outcome, source, now)
-            else:
-                headers = tuple(outcome.headers)
-                self._failed(leg, outcome.status, outcome.reason, headers, now)
+            self._take(leg, outcome, source, now)
 
-        return take
+        attempt = Attempt(self._legs.layer, build, routes, take, authenticator=leg.authenticator)
+        leg.calling.attempt = attempt
+        attempt.start(now)
 
-    def _provisional(self, leg: Leg, response: Response, now: float) -> None:
+    def _build(self, leg: Leg, route: Route) -> Request:
+        """The INVITE for one try: the same call, a new number and a new branch."""
+        opening, calling = leg.invite, leg.calling
+        request = Request("INVITE", opening.target)
+        if calling is None:
+            return request
+        calling.sequence += 1
+        settings, invitation = self._legs.settings, calling.invitation
+        fields = request.headers
+        fields.add("Via", self._legs.layer.new_via(route))
+        fields.add("Max-Forwards", MAX_FORWARDS)
+        fields.extend("Route", invitation.routes)
+        for name in ("From", "To", "Call-ID"):
+            fields.extend(name, opening.headers.all(name))
+        fields.add("CSeq", str(CSeq(calling.sequence, "INVITE")))
+        secure = is_secure(opening.uri)
+        hop = route.flow or route.hop
+        fields.add("Contact", contact(settings, hop, *leg.contact, secure=secure))
+        present(fields)
+        least = max(settings.min_se_s, leg.talk.min_se_s)
+        wanted = invitation.session_expires_s or settings.session_expires_s
+        propose(request, max(wanted, least), least, None)
+        if invitation.replaces:
+            fields.add("Require", "replaces")
+            fields.add("Replaces", invitation.replaces)
+        fields.add("User-Agent", settings.product)
+        for name, value in invitation.headers:
+            fields.add(name, value)
+        fields.add("Content-Type", invitation.content_type)
+        request.body = invitation.body
+        return request
+
+    def _take(self, leg: Leg, outcome: Outcome, source: Hop | None, now: float) -> None:
+        calling = leg.calling
+        if calling is None:
+            return
+        if isinstance(outcome, Failure):
+            self._failed(leg, outcome.status, _sentence(outcome), (), now)
+        elif outcome.status < 200:
+            self._provisional(leg, calling, outcome, source, now)
+        elif outcome.status < 300:
+            self._accepted(leg, calling, outcome, source, now)
+        elif outcome.status != 422 or not self._asks_longer(leg, calling, outcome, now):
+            self._failed(leg, outcome.status, outcome.reason, tuple(outcome.headers), now)
+
+    def _provisional(
+        self, leg: Leg, calling: Calling, response: Response, source: Hop | None, now: float
+    ) -> None:
         if leg.state is not LegState.CALLING:
             return
-        first, leg.provisional = not leg.provisional, True
-        if leg.cancelling is not None:
+        first, calling.provisional = not calling.provisional, True
+        told = response.status == 100 or self._ring(leg, calling, response, source, now)
+        if calling.cancelling is not None:
             if first:
-                self._send_cancel(leg, now)
-        elif response.status > 100:
-            self._events.append(Rang(leg.id, response.status, _body(response)))
+                self._send_cancel(leg, calling, now)
+        elif told and response.status > 100:
+            body = body_or_none(response)
+            self._legs.events.append(Rang(leg.id, response.status, body))
 
-    def _accepted(self, leg: Leg, response: Response, source: Hop | None, now: float) -> None:
+    def _ring(
+        self, leg: Leg, calling: Calling, response: Response, source: Hop | None, now: float
+    ) -> bool:
+        """Enter the early dialog of a response, and acknowledge it; False to drop it."""
+        tag = response.to.tag
+        if tag is None:
+            return True
+        fork = calling.forks.get(tag)
+        if fork is None:
+            if len(calling.forks) >= MAX_FORKS:
+                self._legs.layer.counters.dropped += 1
+                return False
+            fork = Fork(Dialog.of_response(leg.invite, response, source))
+            calling.forks[tag] = fork
+            self._legs.enter(leg, fork.dialog)
+        else:
+            fork.dialog.hear(response)
+        before = fork.heard
+        if not acknowledge_provisional(self._legs, leg, fork, response, now):
+            self._legs.layer.counters.dropped += 1
+            return False
+        if body := body_or_none(response):
+            fork.answer = body
+            fork.agreed = fork.agreed or fork.heard != before
+        return True
+
+    def _accepted(
+        self, leg: Leg, calling: Calling, response: Response, source: Hop | None, now: float
+    ) -> None:
         tag = response.to.tag or ""
-        if tag in leg.acknowledgements:
-            self._layer.transmit(*leg.acknowledgements[tag], leg.call_id)
+        if tag in calling.acknowledgements:
+            self._legs.layer.transmit(*calling.acknowledgements[tag], leg.call_id)
             return
-        if len(leg.acknowledgements) >= MAX_FORKS:
-            self._layer.counters.dropped += 1
+        if len(calling.acknowledgements) >= MAX_FORKS:
+            self._legs.layer.counters.dropped += 1
             return
-        dialog = Dialog.of_response(leg.invite, response, source)
-        ack = acknowledge(self._layer, dialog, dialog.local_sequence)
+        fork = calling.forks.get(tag) or Fork(Dialog.of_response(leg.invite, response, source))
+        fork.dialog.relocate(response)
+        ack = acknowledge(self._legs.layer, fork.dialog, leg.invite)
         if ack is None:  # the peer waits for it in vain and gives up by itself
-            self._failed(leg, 502, "The answer names no Contact that can be reached", (), now)
+            why = "The answer names no Contact that can be reached"
+            self._failed(leg, 502, why, (), now)
             return
-        leg.acknowledgements[tag] = ack
-        if leg.state is not LegState.CALLING or leg.cancelling is not None:
-            send_in_dialog(self._layer, dialog, dialog.request("BYE"), ignore, now)
+        calling.acknowledgements[tag] = ack
+        if leg.state is not LegState.CALLING or calling.cancelling is not None:
+            say_bye(self._legs, leg, fork.dialog, (), now)
             self._failed(leg, 487, "Request Terminated", (), now)
             return
-        leg.dialog = dialog
-        leg.state = LegState.TALKING
-        leg.transaction = None
-        self._events.append(Answered(leg.id, _body(response), tuple(response.headers)))
+        self._won(leg, calling, fork, now)
+        self._keeper.start(leg, agreed(response), now)
+        body = body_or_none(response) or fork.answer
+        self._legs.events.append(Answered(leg.id, body, tuple(response.headers)))
+
+    def _won(self, leg: Leg, calling: Calling, fork: Fork, now: float) -> None:
+        """One fork is the call; a late 2xx of another still comes here."""
+        for other in calling.forks.values():
+            if other is not fork:
+                self._legs.leave(other.dialog)
+        calling.forks.clear()
+        self._legs.stop_alarm(leg, GIVE_UP)
+        leg.dialog, leg.state = fork.dialog, LegState.TALKING
+        self._legs.enter(leg, fork.dialog)
+
+    def _asks_longer(self, leg: Leg, calling: Calling, response: Response, now: float) -> bool:
+        """Ask again with the session interval that the peer wants; False if that is no use."""
+        with contextlib.suppress(SipParseError):
+            least = min_se(response)
+            calling.refused_intervals += 1
+            again = calling.refused_intervals < MAX_INTERVALS and calling.cancelling is None
+            attempt = calling.attempt
+            if least > leg.talk.min_se_s and again and attempt and leg.state is LegState.CALLING:
+                leg.talk.min_se_s = least
+                self._start(leg, [attempt.transaction.route], now)
+                return True
+        return False
 
     def _failed(
         self,
@@ -166,81 +230,52 @@ class InviteClient:
     ) -> None:
         if leg.state is not LegState.CALLING:
             return
-        self._layer.stop_alarm(self._give_up_of(leg), GIVE_UP)
-        self._events.append(Refused(leg.id, status, reason, headers))
-        leg.goodbye = ()  # Refused was the last word
-        self._end(leg, "gone")
+        self._legs.events.append(Refused(leg.id, status, reason, headers))
+        self._legs.forget(leg, now)
 
-    def _send_cancel(self, leg: Leg, now: float) -> None:
+    def _send_cancel(self, leg: Leg, calling: Calling, now: float) -> None:
         """§9.1: the CANCEL takes Via, From, To, Call-ID and the number from the INVITE."""
-        invite, transaction = leg.invite, leg.transaction
-        if transaction is None:
+        attempt = calling.attempt
+        if attempt is None:
             return
+        invite, transaction = attempt.request, attempt.transaction
         fields = Headers()
         for name in ("Via", "Max-Forwards", "Route", "From", "To", "Call-ID"):
             fields.extend(name, invite.headers.all(name))
         fields.add("CSeq", str(CSeq(invite.cseq.sequence, "CANCEL")))
-        for name, value in leg.cancelling or ():
+        for name, value in calling.cancelling or ():
             fields.add(name, value)
-        cancel = Request("CANCEL", invite.target, fields)
-        self._layer.request(cancel, transaction.route, ignore, now)
+        self._legs.layer.request(
+            Request("CANCEL", invite.target, fields), transaction.route, ignore, now
+        )
+
+        def give_up(at: float) -> None:
+            self._legs.layer.abandon(transaction)
+            self._failed(leg, 487, "Request Terminated", (), at)
+
         # A peer that never answers the INVITE after this is not waited for (§9.1).
-        self._layer.alarm(self._give_up_of(leg), GIVE_UP, now + self._settings.patience)
-
-    def _give_up_of(self, leg: Leg) -> Callable[[float], None]:
-        if leg.give_up is None:
-
-            def give_up(now: float) -> None:
-                if leg.transaction:
-                    self._layer.abandon(leg.transaction)
-                self._failed(leg, 487, "Request Terminated", (), now)
-
-            leg.give_up = give_up
-        return leg.give_up
-
-    def _offer_user(self, leg: Leg, request: Request) -> TransactionUser:
-        acknowledged: list[tuple[bytes, Route]] = []
-
-        def take(outcome: Outcome, _source: Hop | None, now: float) -> None:
-            if isinstance(outcome, Response) and outcome.status < 200:
-                return
-            if isinstance(outcome, Response) and outcome.status < 300 and leg.dialog:
-                if acknowledged:
-                    self._layer.transmit(*acknowledged[0], leg.call_id)
-                    return
-                leg.dialog.refresh(outcome.contacts)
-                ack = acknowledge(self._layer, leg.dialog, request.cseq.sequence)
-                acknowledged.extend([ack] if ack else [])
-                leg.offering = False
-                if leg.state is not LegState.OVER:
-                    self._events.append(OfferAnswered(leg.id, outcome.status, _body(outcome)))
-                return
-            leg.offering = False
-            if leg.state is LegState.OVER:
-                return
-            if leg.dialog and (why := _fatal(outcome)):
-                send_in_dialog(self._layer, leg.dialog, leg.dialog.request("BYE"), ignore, now)
-                self._end(leg, why)
-                return
-            self._events.append(OfferAnswered(leg.id, outcome.status, None))
-
-        return take
+        self._legs.alarm(leg, GIVE_UP, now + self._legs.settings.patience, give_up)
 
 
-def _body(message: Response) -> bytes | None:
-    try:
-        return session_body(message)
-    except SipParseError:
-        return None
+def routes_of(invitation: Invitation) -> list[Route]:
+    """Where an INVITE is tried, in turn. Raises SipParseError, LocalSipError."""
+    if invitation.targets:
+        return [Route(hop) for hop in invitation.targets]
+    first = Address.parse(invitation.routes[0]).uri if invitation.routes else None
+    uri = first or Uri.parse(invitation.target)
+    return [Route(Hop.of_uri(uri, invitation.transport or "udp"))]
 
 
-def _fatal(outcome: Outcome) -> EndReason | None:
-    """Why a call is over when a re-INVITE comes to this end (§12.2.1.2); None if it goes on."""
-    if isinstance(outcome, Failure):
-        return outcome.kind
-    if outcome.status == 408:
-        return "timeout"
-    return "gone" if outcome.status == 481 else None
+def _opening(invitation: Invitation, call_id: str, tag: str) -> Request:
+    """What every try of an INVITE has in common. Raises SipParseError."""
+    uri = Uri.parse(invitation.target)
+    caller = Address(Uri.parse(invitation.from_uri), invitation.from_name)
+    request = Request("INVITE", str(replace(uri, headers="")))
+    request.headers.add("From", str(caller.tagged(tag)))
+    callee = Uri.parse(invitation.to or invitation.target)
+    request.headers.add("To", str(Address(replace(callee, headers=""))))
+    request.headers.add("Call-ID", call_id)
+    return request
 
 
 def _sentence(failure: Failure) -> str:

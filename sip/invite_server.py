@@ -1,177 +1,128 @@
-"""The callee's side of INVITE and re-INVITE (RFC 3261 §13.3, §14.2).
+"""The callee's side of an INVITE until it is answered (RFC 3261 §13.3, RFC 3262 §3).
 
-Rule 1: a 2xx is ours to repeat, at T1 doubling to T2, until its ACK comes; the transaction only
-        carries it (§13.3.1.4, RFC 6026).
-Rule 2: without an ACK for 64*T1 the call is over: we say BYE and tell the owner.
-Rule 3: everything above 299 is the transaction's to repeat.
+What happens to its 2xx is told in `answers`; everything above 299 is the transaction's to repeat.
 """
 
-from collections.abc import Callable, Sequence
-
+from .answers import Answers, describe
 from .dialog import Dialog
-from .events import EndReason, SipEvent
-from .in_dialog import send_in_dialog
-from .leg import Leg, LegState, PendingAnswer
-from .message import Request, Response
-from .message.body import SDP
-from .refusals import ALLOW
-from .settings import UserAgentSettings
+from .events import Cancelled, HeaderList, OfferAnswered
+from .leg import Called, HeaderPairs, Leg, LegState
+from .legs import Legs
+from .message import Request
+from .message.body import session_body
+from .offers import Offers
+from .provisionals import ReliableResponses
+from .session_timer import check_interval, grant
 from .transaction import Transaction
-from .transaction_layer import TransactionLayer, ignore
-from .transport import Hop, Transport
-
-HeaderPairs = Sequence[tuple[str, str]]
-
-RESEND = "answer"
-
-
-def contact(settings: UserAgentSettings, transport: Transport) -> str:
-    """The Contact that peers reach us at."""
-    suffix = ";transport=tcp" if transport == "tcp" else ""
-    return f"<sip:{settings.authority}{suffix}>"
+from .transport import Hop
 
 
 class InviteServer:
     """Answers INVITEs."""
 
-    def __init__(
-        self,
-        layer: TransactionLayer,
-        settings: UserAgentSettings,
-        events: list[SipEvent],
-        end: Callable[[Leg, EndReason], None],
-    ) -> None:
-        self._layer = layer
-        self._settings = settings
-        self._events = events
-        self._end = end
+    def __init__(self, legs: Legs, answers: Answers, offers: Offers) -> None:
+        self._legs = legs
+        self._answers = answers
+        self._offers = offers
+        self._reliable = ReliableResponses(legs, answers, self._never_acknowledged)
 
-    def open(self, request: Request, source: Hop, tag: str, leg_id: str, now: float) -> Leg:
+    def open(self, request: Request, source: Hop, now: float) -> Leg:
         """Take a new INVITE and say 100 at once. Raises SipParseError when it leads nowhere."""
+        legs = self._legs
+        check_interval(request, legs.settings.min_se_s)
+        tag = legs.entropy.token()
         dialog = Dialog.of_request(request, tag, source)
-        transaction = self._layer.accept(request, source)
         leg = Leg(
-            id=leg_id,
+            id=legs.entropy.uuid(),
             call_id=request.call_id,
             local_tag=tag,
             state=LegState.INVITED,
             invite=request,
-            transaction=transaction,
             dialog=dialog,
         )
-        self._layer.respond(transaction, request.response(100), now)
+        transaction = legs.open(leg, request, source)
+        leg.called = Called(transaction)
+        legs.add(leg)
+        legs.reply(leg, transaction, request.response(100), now)
         return leg
 
-    def ring(self, leg: Leg, status: int, now: float) -> None:
+    def ring(
+        self, leg: Leg, status: int, body: bytes | None, headers: HeaderPairs, now: float
+    ) -> None:
         """Send a provisional response above 100."""
-        if leg.transaction:
-            self._layer.respond(leg.transaction, self._response(leg, leg.transaction, status), now)
+        if leg.called:
+            self._reliable.ring(leg, leg.called, status, body, headers, now)
 
     def answer(self, leg: Leg, body: bytes, headers: HeaderPairs, now: float) -> None:
-        """Send the 200 and keep sending it."""
-        self._send_answer(leg, body, headers, now)
-        leg.state = LegState.ANSWERED
+        """Send the 200, or keep it until the peer has acknowledged our early description."""
+        called = leg.called
+        if called is None:
+            return
+        pending = called.unacknowledged
+        described = called.described and pending is not None
+        if described or leg.talk.asked is not None:
+            called.answer = (body, headers)
+            return
+        self._reliable.stop(leg)
+        called.queue.clear()
+        self._send_answer(leg, called, body, headers, now)
 
     def refuse(
         self, leg: Leg, status: int, reason: str | None, headers: HeaderPairs, now: float
     ) -> None:
-        """Send a final error, to the INVITE or to a re-INVITE."""
-        transaction, leg.transaction = leg.transaction, None
-        if transaction is None:
-            self._layer.counters.late_verbs += 1
+        """Send a final error; the leg is over."""
+        if leg.called is None:
             return
-        self._layer.counters.refused[status] += 1
-        response = self._response(leg, transaction, status, reason, headers)
-        self._layer.respond(transaction, response, now)
+        self._legs.layer.counters.refused[status] += 1
+        transaction = leg.called.transaction
+        response = self._answers.response(leg, transaction, status, reason, headers)
+        self._legs.reply(leg, transaction, response, now)
+        self._legs.forget(leg, now)
 
-    def open_offer(self, leg: Leg, request: Request, source: Hop, now: float) -> None:
-        """Take a re-INVITE."""
-        leg.transaction = self._layer.accept(request, source)
-        if leg.dialog:
-            leg.dialog.refresh(request.contacts)
-        self._layer.respond(leg.transaction, request.response(100), now)
+    def given_up(self, leg: Leg, headers: HeaderList, now: float) -> None:
+        """The caller cancelled, or said BYE before our answer."""
+        self.refuse(leg, 487, None, (), now)
+        self._legs.events.append(Cancelled(leg.id, headers))
 
-    def accept_offer(self, leg: Leg, body: bytes, now: float) -> None:
-        """Answer a re-INVITE with 200."""
-        if leg.transaction is None:
-            self._layer.counters.late_verbs += 1
+    def take_prack(self, leg: Leg, request: Request, source: Hop, now: float) -> None:
+        """Take a PRACK. Raises SipParseError when it acknowledges nothing."""
+        body = session_body(request)
+        acknowledged = self._reliable.acknowledged(leg, request, now)
+        ours = bool(acknowledged.response.body) and not leg.invite.body
+        if body and not ours:
+            self._offers.take_prack(leg, request, source, body)
             return
-        self._send_answer(leg, body, (), now)
+        transaction = self._legs.layer.accept(request, source)
+        self._legs.layer.respond(transaction, request.response(200), now)
+        if body:
+            self._legs.events.append(OfferAnswered(leg.id, 200, body))
+        self.release(leg, now)
 
-    def acknowledged(self, leg: Leg, ack: Request) -> PendingAnswer | None:
-        """An ACK for a 2xx of ours came; gives what it acknowledges, if that was waited for."""
-        pending = leg.unacknowledged
-        if pending is None or ack.cseq.sequence != pending.sequence:
-            return None
-        self.stop(leg)
-        return pending
+    def release(self, leg: Leg, now: float) -> None:
+        """Send the answer that was held back, if nothing holds it any longer."""
+        called = leg.called
+        if leg.state is LegState.INVITED and called and called.answer:
+            (body, headers), called.answer = called.answer, None
+            self.answer(leg, body, headers, now)
 
-    def stop(self, leg: Leg) -> None:
-        """Send the 2xx no more."""
-        if leg.unacknowledged:
-            self._layer.stop_alarm(leg.unacknowledged.resend, RESEND)
-            leg.unacknowledged = None
+    def _send_answer(
+        self, leg: Leg, called: Called, body: bytes, headers: HeaderPairs, now: float
+    ) -> None:
+        transaction: Transaction = called.transaction
+        response = self._answers.response(leg, transaction, 200, None, headers)
+        wanted = self._legs.settings.session_expires_s
+        timer = grant(transaction.request, response, wanted, None)
+        if not called.described:
+            describe(response, body)
+            leg.talk.description = body
+        self._answers.send(leg, transaction, response, now)
+        leg.state = LegState.ANSWERED
+        self._offers.keeper.start(leg, timer, now)
 
-    def _send_answer(self, leg: Leg, body: bytes, headers: HeaderPairs, now: float) -> None:
-        transaction, leg.transaction = leg.transaction, None
-        if transaction is None:
-            return
-        response = self._response(leg, transaction, 200, None, headers)
-        response.headers.add("Content-Type", SDP)
-        response.body = body
-
-        def resend(at: float) -> None:
-            self._resend(leg, at)
-
-        leg.unacknowledged = PendingAnswer(
-            transaction=transaction,
-            response=response,
-            sequence=transaction.request.cseq.sequence,
-            offered=not transaction.request.body,
-            gap=self._settings.t1,
-            until=now + self._settings.patience,
-            resend=resend,
-        )
-        self._layer.respond(transaction, response, now)
-        self._layer.alarm(resend, RESEND, now + self._settings.t1)
-
-    def _resend(self, leg: Leg, now: float) -> None:
-        pending = leg.unacknowledged
-        if pending is None:
-            return
-        if now >= pending.until:
-            self.stop(leg)
-            self._give_up(leg, now)
-            return
-        self._layer.counters.retransmissions += 1
-        self._layer.respond(pending.transaction, pending.response, now)
-        pending.gap = min(2 * pending.gap, self._settings.t2)
-        self._layer.alarm(pending.resend, RESEND, min(now + pending.gap, pending.until))
-
-    def _give_up(self, leg: Leg, now: float) -> None:
-        """No ACK came: the peer may be there all the same, so it is told (§13.3.1.4)."""
-        if leg.dialog:
-            bye = leg.dialog.request("BYE")
-            for name, value in leg.goodbye or ():
-                bye.headers.add(name, value)
-            send_in_dialog(self._layer, leg.dialog, bye, ignore, now)
-        self._end(leg, "no_ack")
-
-    def _response(
-        self,
-        leg: Leg,
-        transaction: Transaction,
-        status: int,
-        reason: str | None = None,
-        headers: HeaderPairs = (),
-    ) -> Response:
-        request = transaction.request
-        response = request.response(status, reason, to_tag=leg.local_tag)
-        response.headers.extend("Record-Route", request.headers.all("Record-Route"))
-        transport: Transport = leg.dialog.transport if leg.dialog else "udp"
-        response.headers.add("Contact", contact(self._settings, transport))
-        response.headers.add("Allow", ALLOW)
-        response.headers.add("Server", self._settings.product)
-        for name, value in headers:
-            response.headers.add(name, value)
-        return response
+    def _never_acknowledged(self, leg: Leg, now: float) -> None:
+        """RFC 3262 §3: without a PRACK the INVITE is refused with a 5xx."""
+        if leg.called:
+            transaction = leg.called.transaction
+            self._legs.layer.counters.refused[504] += 1
+            self._legs.reply(leg, transaction, self._answers.response(leg, transaction, 504), now)
+        self._legs.end(leg, "no_ack", now)

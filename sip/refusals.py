@@ -2,30 +2,41 @@
 
 from collections.abc import Sequence
 
+from .abilities import ALLOW, ELSEWHERE, EXTENSIONS, METHODS
 from .errors import SipParseError
 from .message import Request, Response
 from .message.body import SDP
 from .settings import UserAgentSettings
+from .transport import Hop
 
 HeaderPairs = Sequence[tuple[str, str]]
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
-ALLOW = ", ".join(METHODS)
 SPOKEN = (400, 500, 503)
 """Statuses that cover many faults: their phrase says which it was."""
+SPOKEN_TYPES = ("application/dtmf-relay", "application/dtmf", "text/plain")
+"""Bodies of INFO and MESSAGE that are told to the owner."""
 
 
-def check_acceptable(request: Request) -> None:
+def check_acceptable(request: Request, source: Hop) -> None:
     """Whether a request asks for what we can do. Raises SipParseError with the status."""
-    if request.method not in METHODS:
-        raise SipParseError(f"{request.method[:32]} is not supported", status=405)
-    if request.uri.scheme != "sip":
-        raise SipParseError(f"cannot serve a {request.uri.scheme[:32]}: URI", status=416)
+    method = request.method
+    if method in ELSEWHERE:
+        raise SipParseError(f"{method} is not for a user agent", status=405)
+    if method not in METHODS and method != "SUBSCRIBE":
+        raise SipParseError(f"{method[:32]} is not known", status=501)
+    scheme = request.uri.scheme
+    if scheme != "sip" and (scheme != "sips" or source.transport != "tls"):
+        raise SipParseError(
+            f"cannot serve a {scheme[:32]}: URI over {source.transport}", status=416
+        )
     hops = request.headers.first("Max-Forwards") or "70"
-    if not hops.strip("0") and request.method != "OPTIONS":
+    if not hops.strip("0") and method != "OPTIONS":
         raise SipParseError("Max-Forwards is used up", status=483)
-    if required := request.headers.items_of("Require"):
-        raise SipParseError(", ".join(required), status=420)
+    required = request.headers.items_of("Require")
+    if unknown := [tag for tag in required if tag.lower() not in EXTENSIONS]:
+        raise SipParseError(", ".join(unknown), status=420)
+    if method == "SUBSCRIBE":
+        raise SipParseError("nothing here can be subscribed to", status=489)
 
 
 def check_accept(request: Request) -> None:
@@ -41,23 +52,25 @@ def refusal(
 ) -> Response:
     """The response that refuses a request, with the headers that its status asks for."""
     response = request.response(status, why if status in SPOKEN else None, to_tag=tag)
-    for name, value in _advice(status, why, settings):
+    for name, value in _advice(request, status, why, settings):
         response.headers.add(name, value)
     response.headers.add("Server", settings.product)
     return response
 
 
-def _advice(status: int, why: str, settings: UserAgentSettings) -> HeaderPairs:
-    match status:
-        case 405:
-            return [("Allow", ALLOW)]
-        case 415:
-            return [("Accept", SDP), ("Accept-Encoding", "identity")]
-        case 420:
-            return [("Unsupported", why)]
-        case 500:  # §14.2: between 0 and 10 seconds
-            return [("Retry-After", "2")]
-        case 503:
-            return [("Retry-After", str(settings.retry_after_s))]
-        case _:
-            return []
+def _advice(request: Request, status: int, why: str, settings: UserAgentSettings) -> HeaderPairs:
+    spoken = request.method in {"INFO", "MESSAGE"}
+    advice: dict[int, HeaderPairs] = {
+        405: [("Allow", ALLOW)],
+        415: [
+            ("Accept", ", ".join(SPOKEN_TYPES) if spoken else SDP),
+            ("Accept-Encoding", "identity"),
+        ],
+        420: [("Unsupported", why)],
+        422: [("Min-SE", str(settings.min_se_s))],
+        489: [("Allow-Events", "refer")],
+        500: [("Retry-After", "2")],  # §14.2: between 0 and 10 seconds
+        501: [("Allow", ALLOW)],
+        503: [("Retry-After", str(settings.retry_after_s))],
+    }
+    return advice.get(status, ())

@@ -37,6 +37,10 @@ class UserAgentSettings:
     """Transactions at the same time; a request beyond is answered 503 without keeping anything."""
     retry_after_s: int = 10
     """What a 503 asks the peer to wait."""
+    session_expires_s: int = 1800
+    """The session interval that we ask for (RFC 4028)."""
+    min_se_s: int = 90
+    """The smallest session interval that we accept."""
     t1: float = 0.5
     """Estimate of the round trip."""
     t2: float = 4.0

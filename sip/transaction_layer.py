@@ -154,7 +154,8 @@ class TransactionLayer:
         """A Via with a fresh branch for a request that leaves over this route."""
         transport = route.hop.transport.upper()
         branch = MAGIC_COOKIE + self._entropy.token(12)
-        return f"SIP/2.0/{transport} {self.settings.authority};rport;branch={branch}"
+        here = self.settings.address_towards(route.flow or route.hop).authority
+        return f"SIP/2.0/{transport} {here};rport;branch={branch}"
 
     def request(
         self, request: Request, route: Route, user: TransactionUser, now: float

@@ -107,56 +107,56 @@ class SipEndpoint:
         invitation = Invitation(
             target, from_uri, body, from_name, to, content_type, transport, headers
         )
-        leg = self._agent.invite(invitation, self._clock.monotonic())
+        leg = self._agent.calls.invite(invitation, self._clock.monotonic())
         self._flush_soon()
         return leg
 
     def call_id(self, leg: str) -> str:
         """The Call-ID of a leg that is not over."""
-        return self._agent.call_id(leg)
+        return self._agent.calls.call_id(leg)
 
     def ring(self, leg: str, status: int = 180) -> None:
         """Send a provisional response."""
-        self._agent.ring(leg, status, self._clock.monotonic())
+        self._agent.calls.ring(leg, status, self._clock.monotonic())
         self._flush()
 
     def answer(self, leg: str, body: bytes, headers: HeaderPairs = ()) -> None:
         """Answer an INVITE with 200."""
-        self._agent.answer(leg, body, headers, self._clock.monotonic())
+        self._agent.calls.answer(leg, body, headers, self._clock.monotonic())
         self._flush()
 
     def refuse(
         self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
     ) -> None:
         """Answer an INVITE with an error."""
-        self._agent.refuse(leg, status, reason, headers, self._clock.monotonic())
+        self._agent.calls.refuse(leg, status, reason, headers, self._clock.monotonic())
         self._flush()
 
     def cancel(self, leg: str, headers: HeaderPairs = ()) -> None:
         """Give up our INVITE; Refused follows."""
-        self._agent.cancel(leg, headers, self._clock.monotonic())
+        self._agent.calls.cancel(leg, headers, self._clock.monotonic())
         self._flush()
 
     def bye(self, leg: str, headers: HeaderPairs = ()) -> None:
         """Hang up."""
-        self._agent.bye(leg, headers, self._clock.monotonic())
+        self._agent.calls.bye(leg, headers, self._clock.monotonic())
         self._flush()
 
     def offer(self, leg: str, body: bytes) -> None:
         """Send a re-INVITE; OfferAnswered follows."""
-        self._agent.offer(leg, body, self._clock.monotonic())
+        self._agent.calls.offer(leg, body, self._clock.monotonic())
         self._flush()
 
     def accept_offer(self, leg: str, body: bytes) -> None:
         """Answer a re-INVITE with 200."""
-        self._agent.accept_offer(leg, body, self._clock.monotonic())
+        self._agent.calls.accept_offer(leg, body, self._clock.monotonic())
         self._flush()
 
     def refuse_offer(
         self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
     ) -> None:
         """Answer a re-INVITE with an error."""
-        self._agent.refuse_offer(leg, status, reason, headers, self._clock.monotonic())
+        self._agent.calls.refuse_offer(leg, status, reason, headers, self._clock.monotonic())
         self._flush()
 
     async def close(self) -> None:

@@ -63,7 +63,7 @@ class Wire:
     def call(self, body: bytes = OFFER) -> str:
         target = f"sip:bob@192.0.2.2;transport={self.transport}"
         invitation = Invitation(target, "sip:alice@192.0.2.1", body)
-        leg = self.alice.agent.invite(invitation, self.now)
+        leg = self.alice.agent.calls.invite(invitation, self.now)
         self.alice.legs.append(leg)
         self.pump()
         return leg

@@ -21,8 +21,8 @@ from .conftest import ANSWER, OFFER, Wire
 def answering(wire: Wire, after: str = "Invited") -> None:
     def on(event: SipEvent) -> None:
         if type(event).__name__ == after:
-            wire.bob.agent.ring(event.leg, 180, wire.now)
-            wire.bob.agent.answer(event.leg, ANSWER, (), wire.now)
+            wire.bob.agent.calls.ring(event.leg, 180, wire.now)
+            wire.bob.agent.calls.answer(event.leg, ANSWER, (), wire.now)
 
     wire.on_bob = on
 
@@ -44,7 +44,7 @@ def test_a_call_from_invite_to_bye(any_wire: Wire) -> None:
         f"sip:bob@192.0.2.2;transport={wire.transport}",
     )
     assert wire.alice.of(Answered)[0].body == ANSWER
-    wire.alice.agent.bye(wire.alice.leg, [("Reason", "Q.850;cause=16")], wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, [("Reason", "Q.850;cause=16")], wire.now)
     wire.run(1)
     [ended] = wire.bob.of(Ended)
     assert (ended.reason, dict(ended.headers)["Reason"]) == ("bye", "Q.850;cause=16")
@@ -56,7 +56,7 @@ def test_a_call_from_invite_to_bye(any_wire: Wire) -> None:
 
 def test_the_callee_can_hang_up(any_wire: Wire) -> None:
     wire = talking(any_wire)
-    wire.bob.agent.bye(wire.bob.leg, (), wire.now)
+    wire.bob.agent.calls.bye(wire.bob.leg, (), wire.now)
     wire.run(1)
     assert [e.reason for e in wire.alice.of(Ended)] == ["bye"]
 
@@ -73,7 +73,7 @@ def test_any_message_may_be_lost(wire: Wire, lost: bytes, times: int) -> None:
     assert len(wire.alice.of(Answered)) == 1
     assert len(wire.bob.of(Confirmed)) == 1
     wire.drop(lambda data: data.startswith(b"BYE"), times)
-    wire.alice.agent.bye(wire.alice.leg, (), wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
     wire.run(10)
     assert len(wire.bob.of(Ended)) == 1
 
@@ -84,7 +84,7 @@ def test_doubled_messages_are_one_call(wire: Wire) -> None:
     wire.call()
     wire.run(1)
     assert len(wire.alice.of(Answered)) == len(wire.bob.of(Confirmed)) == 1
-    wire.alice.agent.bye(wire.alice.leg, (), wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
     wire.run(40)
     assert len(wire.bob.of(Ended)) == len(wire.bob.of(Invited)) == 1
     assert wire.bob.agent.counters.refused == {}
@@ -113,7 +113,9 @@ def test_our_200_without_an_ack_is_repeated_and_then_given_up(wire: Wire) -> Non
 
 def test_a_refusal_reaches_the_caller_and_is_acknowledged(any_wire: Wire) -> None:
     wire = any_wire
-    wire.on_bob = lambda e: wire.bob.agent.refuse(e.leg, 486, None, [("X-Why", "busy")], wire.now)
+    wire.on_bob = lambda e: wire.bob.agent.calls.refuse(
+        e.leg, 486, None, [("X-Why", "busy")], wire.now
+    )
     wire.call()
     wire.run(40)
     [refused] = wire.alice.of(Refused)
@@ -128,7 +130,7 @@ def test_a_refusal_reaches_the_caller_and_is_acknowledged(any_wire: Wire) -> Non
 
 def test_cancel_before_any_answer_waits_for_a_provisional_one(wire: Wire) -> None:
     leg = wire.call()
-    wire.alice.agent.cancel(leg, (), wire.now)
+    wire.alice.agent.calls.cancel(leg, (), wire.now)
     wire.pump()
     assert wire.count("alice", b"CANCEL") == 0
     wire.run(1)
@@ -141,13 +143,13 @@ def test_cancel_while_ringing(any_wire: Wire) -> None:
     wire = any_wire
     leg = wire.call()
     wire.run(0.1)
-    wire.bob.agent.ring(wire.bob.leg, 180, wire.now)
+    wire.bob.agent.calls.ring(wire.bob.leg, 180, wire.now)
     wire.run(0.1)
-    wire.alice.agent.cancel(leg, (), wire.now)
+    wire.alice.agent.calls.cancel(leg, (), wire.now)
     wire.run(40)
     assert [e.status for e in wire.alice.of(Refused)] == [487]
     assert len(wire.bob.of(Cancelled)) == 1
-    wire.bob.agent.answer(wire.bob.leg, ANSWER, (), wire.now)
+    wire.bob.agent.calls.answer(wire.bob.leg, ANSWER, (), wire.now)
     assert wire.bob.agent.messages_to_send() == []
     assert wire.bob.agent.counters.late_verbs == 1
 
@@ -155,10 +157,10 @@ def test_cancel_while_ringing(any_wire: Wire) -> None:
 def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_ended(wire: Wire) -> None:
     leg = wire.call()
     wire.run(0.1)
-    wire.bob.agent.ring(wire.bob.leg, 180, wire.now)
+    wire.bob.agent.calls.ring(wire.bob.leg, 180, wire.now)
     wire.run(0.1)
-    wire.alice.agent.cancel(leg, (), wire.now)
-    wire.bob.agent.answer(wire.bob.leg, ANSWER, (), wire.now)
+    wire.alice.agent.calls.cancel(leg, (), wire.now)
+    wire.bob.agent.calls.answer(wire.bob.leg, ANSWER, (), wire.now)
     wire.run(2)
     assert [e.status for e in wire.alice.of(Refused)] == [487]
     assert wire.alice.of(Answered) == []
@@ -170,7 +172,7 @@ def test_a_cancel_that_nobody_answers_ends_all_the_same(wire: Wire) -> None:
     leg = wire.call()
     wire.run(0.1)
     wire.drop(lambda _: True, 1_000)
-    wire.alice.agent.cancel(leg, (), wire.now)
+    wire.alice.agent.calls.cancel(leg, (), wire.now)
     wire.run(40)
     assert [e.status for e in wire.alice.of(Refused)] == [487]
     assert wire.alice.agent.legs == []
@@ -181,7 +183,7 @@ def test_a_bye_waits_for_the_ack(wire: Wire) -> None:
     answering(wire)
     wire.call()
     wire.run(0.1)
-    wire.bob.agent.bye(wire.bob.leg, (), wire.now)
+    wire.bob.agent.calls.bye(wire.bob.leg, (), wire.now)
     wire.pump()
     assert wire.count("bob", b"BYE") == 0
     wire.run(5)
@@ -191,35 +193,27 @@ def test_a_bye_waits_for_the_ack(wire: Wire) -> None:
 
 def test_hold_and_resume_by_re_invite(any_wire: Wire) -> None:
     wire = talking(any_wire)
-    wire.alice.agent.offer(wire.alice.leg, b"v=0\r\nhold", wire.now)
+    wire.alice.agent.calls.offer(wire.alice.leg, b"v=0\r\nhold", wire.now)
     wire.run(0.5)
     [offered] = wire.bob.of(Offered)
     assert offered.body == b"v=0\r\nhold"
-    wire.bob.agent.accept_offer(offered.leg, b"v=0\r\nheld", wire.now)
+    wire.bob.agent.calls.accept_offer(offered.leg, b"v=0\r\nheld", wire.now)
     wire.run(1)
     assert [(e.status, e.body) for e in wire.alice.of(OfferAnswered)] == [(200, b"v=0\r\nheld")]
     assert len(wire.bob.of(Confirmed)) == 1
-    wire.bob.agent.offer(wire.bob.leg, b"v=0\r\nback", wire.now)
+    wire.bob.agent.calls.offer(wire.bob.leg, b"v=0\r\nback", wire.now)
     wire.run(0.5)
-    wire.alice.agent.refuse_offer(wire.alice.leg, 488, "no", (), wire.now)
+    wire.alice.agent.calls.refuse_offer(wire.alice.leg, 488, "no", (), wire.now)
     wire.run(40)
     assert [(e.status, e.body) for e in wire.bob.of(OfferAnswered)] == [(488, None)]
     assert wire.alice.of(Ended) == wire.bob.of(Ended) == []
 
 
-def test_offers_that_cross_are_refused_491(wire: Wire) -> None:
-    talking(wire)
-    wire.alice.agent.offer(wire.alice.leg, OFFER, wire.now)
-    wire.bob.agent.offer(wire.bob.leg, OFFER, wire.now)
-    wire.run(1)
-    assert [e.status for e in wire.alice.of(OfferAnswered)] == [491]
-    assert [e.status for e in wire.bob.of(OfferAnswered)] == [491]
-
-
 def test_a_peer_that_forgot_the_call_ends_it(wire: Wire) -> None:
     talking(wire)
-    wire.bob.agent._legs.clear()
-    wire.alice.agent.offer(wire.alice.leg, OFFER, wire.now)
+    legs = wire.bob.agent._legs
+    legs.forget(legs._legs[wire.bob.leg], wire.now)
+    wire.alice.agent.calls.offer(wire.alice.leg, OFFER, wire.now)
     wire.run(1)
     assert [e.reason for e in wire.alice.of(Ended)] == ["gone"]
 
@@ -236,7 +230,7 @@ def test_the_fourth_call_of_three_is_refused_503(wire: Wire) -> None:
 def test_a_fork_is_acknowledged_and_hung_up(wire: Wire) -> None:
     talking(wire)
     ours = next(data for name, data in wire.sent if name == "bob" and b"200 OK" in data)
-    tag = wire.bob.agent._legs[wire.bob.leg].local_tag.encode()
+    tag = wire.bob.agent._legs._legs[wire.bob.leg].local_tag.encode()
     before = len(wire.sent)
     wire.raw(ours.replace(tag, b"other"), to="alice")
     wire.run(0.5)

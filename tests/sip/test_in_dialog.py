@@ -2,6 +2,7 @@
 
 import pytest
 
+from aywa.sip.abilities import ALLOW
 from aywa.sip.events import Answered, Cancelled, Confirmed, Ended, Invited, OfferAnswered, Offered
 from aywa.sip.message import Request, Response, parse_message
 
@@ -27,7 +28,7 @@ class Caller:
 
     def answered(self) -> "Caller":
         agent = self.wire.bob.agent
-        agent.answer(self.agent_leg, ANSWER, (), self.wire.now)
+        agent.calls.answer(self.agent_leg, ANSWER, (), self.wire.now)
         [ok] = [m.data for m in agent.messages_to_send()]
         self.tag = parse_message(ok).to.tag
         self.say("ACK", sequence=1)
@@ -65,12 +66,17 @@ def test_a_request_out_of_order_is_refused_500(eve: Caller) -> None:
     assert eve.wire.bob.agent.legs == [eve.agent_leg]
 
 
-@pytest.mark.parametrize("method", ["INFO", "MESSAGE", "NOTIFY", "REFER", "UPDATE", "FOO"])
-def test_other_methods_in_a_call_are_405_and_harm_nothing(eve: Caller, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "status"), [("REGISTER", 405), ("PUBLISH", 405), ("SUBSCRIBE", 489), ("FOO", 501)]
+)
+def test_other_methods_in_a_call_are_refused_and_harm_nothing(
+    eve: Caller, method: str, status: int
+) -> None:
     [refused] = map(parse_message, eve.say(method))
     assert isinstance(refused, Response)
-    assert refused.status == 405
-    assert refused.headers.first("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+    assert refused.status == status
+    if status in {405, 501}:
+        assert refused.headers.first("Allow") == ALLOW
     assert status_of(eve.say("BYE")) == [200]
     assert [e.reason for e in eve.wire.bob.of(Ended)] == ["bye"]
 
@@ -101,7 +107,7 @@ def test_a_second_re_invite_waits_with_500_and_retry_after(eve: Caller) -> None:
 def test_a_re_invite_without_an_offer_gets_ours_and_answers_in_its_ack(eve: Caller) -> None:
     eve.say("INVITE")
     assert eve.wire.bob.of(Offered)[0].body is None
-    eve.wire.bob.agent.accept_offer(eve.agent_leg, b"v=0 ours", eve.wire.now)
+    eve.wire.bob.agent.calls.accept_offer(eve.agent_leg, b"v=0 ours", eve.wire.now)
     [ok] = [parse_message(m.data) for m in eve.wire.bob.agent.messages_to_send()]
     assert ok.body == b"v=0 ours"
     eve.say("ACK", sequence=eve.sequence, extra=SDP, body="v=0 theirs")
@@ -110,7 +116,7 @@ def test_a_re_invite_without_an_offer_gets_ours_and_answers_in_its_ack(eve: Call
 
 def test_an_ack_to_a_re_invite_with_an_offer_says_nothing_new(eve: Caller) -> None:
     eve.say("INVITE", extra=SDP, body="v=0")
-    eve.wire.bob.agent.accept_offer(eve.agent_leg, ANSWER, eve.wire.now)
+    eve.wire.bob.agent.calls.accept_offer(eve.agent_leg, ANSWER, eve.wire.now)
     eve.say("ACK", sequence=eve.sequence, extra=SDP, body="v=0 surprise")
     assert [e.body for e in eve.wire.bob.of(Confirmed)] == [None]
 
@@ -120,7 +126,7 @@ def test_a_re_invite_may_be_cancelled_and_the_call_goes_on(eve: Caller) -> None:
     eve.wire.raw(invite)
     cancel = invite.replace(b"INVITE sip", b"CANCEL sip").replace(b" INVITE\r", b" CANCEL\r")
     assert sorted(status_of(eve.wire.raw(cancel))) == [200, 487]
-    eve.wire.bob.agent.accept_offer(eve.agent_leg, ANSWER, eve.wire.now)
+    eve.wire.bob.agent.calls.accept_offer(eve.agent_leg, ANSWER, eve.wire.now)
     assert eve.wire.bob.agent.counters.late_verbs == 1
     assert eve.wire.bob.of(Cancelled) == []
     assert eve.wire.bob.agent.legs == [eve.agent_leg]
@@ -136,14 +142,14 @@ def test_a_cancel_and_its_invite_are_answered_under_one_tag(wire: Wire) -> None:
 
 def test_our_offer_during_theirs_is_491_at_once(eve: Caller) -> None:
     eve.say("INVITE", extra=SDP, body="v=0")
-    eve.wire.bob.agent.offer(eve.agent_leg, OFFER, eve.wire.now)
+    eve.wire.bob.agent.calls.offer(eve.agent_leg, OFFER, eve.wire.now)
     eve.wire.pump()
     assert [e.status for e in eve.wire.bob.of(OfferAnswered)] == [491]
     assert eve.wire.count("bob", b"INVITE") == 0
 
 
 def test_theirs_during_our_offer_is_491_each_time_it_is_repeated(eve: Caller) -> None:
-    eve.wire.bob.agent.offer(eve.agent_leg, OFFER, eve.wire.now)
+    eve.wire.bob.agent.calls.offer(eve.agent_leg, OFFER, eve.wire.now)
     eve.wire.pump()
     invite = eve.text("INVITE", extra=SDP, body="v=0")
     assert status_of(eve.wire.raw(invite)) == status_of(eve.wire.raw(invite)) == [491]
@@ -154,7 +160,7 @@ def test_theirs_during_our_offer_is_491_each_time_it_is_repeated(eve: Caller) ->
 )
 def test_only_408_and_481_to_our_offer_end_the_call(eve: Caller, status: int, over: bool) -> None:
     wire = eve.wire
-    wire.bob.agent.offer(eve.agent_leg, OFFER, wire.now)
+    wire.bob.agent.calls.offer(eve.agent_leg, OFFER, wire.now)
     [out] = wire.bob.agent.messages_to_send()
     ours = parse_message(out.data)
     assert isinstance(ours, Request)
@@ -165,7 +171,7 @@ def test_only_408_and_481_to_our_offer_end_the_call(eve: Caller, status: int, ov
 
 
 def test_a_peer_that_never_answers_our_offer_has_left(eve: Caller) -> None:
-    eve.wire.bob.agent.offer(eve.agent_leg, OFFER, eve.wire.now)
+    eve.wire.bob.agent.calls.offer(eve.agent_leg, OFFER, eve.wire.now)
     eve.wire.run(40)
     assert [e.reason for e in eve.wire.bob.of(Ended)] == ["timeout"]
 
@@ -176,20 +182,20 @@ def test_a_re_invite_moves_the_peer_but_not_to_nowhere(eve: Caller) -> None:
         eve.wire.raw(
             data.replace(b"<sip:eve@192.0.2.9>\r\nContent", f"<{contact}>\r\nContent".encode())
         )
-        eve.wire.bob.agent.refuse_offer(eve.agent_leg, 488, "no\r\nX: y", (), eve.wire.now)
+        eve.wire.bob.agent.calls.refuse_offer(eve.agent_leg, 488, "no\r\nX: y", (), eve.wire.now)
         [refused] = [m.data for m in eve.wire.bob.agent.messages_to_send()]
         assert refused.startswith(b"SIP/2.0 488 no??X: y\r\n")
-    eve.wire.bob.agent.bye(eve.agent_leg, (), eve.wire.now)
+    eve.wire.bob.agent.calls.bye(eve.agent_leg, (), eve.wire.now)
     [bye] = eve.wire.bob.agent.messages_to_send()
     assert bye.data.startswith(b"BYE sip:eve@192.0.2.77:5090 ")
 
 
 def test_a_late_answer_to_our_offer_after_bye_is_acknowledged_and_not_told(wire: Wire) -> None:
     talking(wire)
-    wire.alice.agent.offer(wire.alice.leg, OFFER, wire.now)
+    wire.alice.agent.calls.offer(wire.alice.leg, OFFER, wire.now)
     wire.run(0.1)
-    wire.alice.agent.bye(wire.alice.leg, (), wire.now)
-    wire.bob.agent.accept_offer(wire.bob.leg, ANSWER, wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
+    wire.bob.agent.calls.accept_offer(wire.bob.leg, ANSWER, wire.now)
     wire.run(1)
     assert wire.alice.of(OfferAnswered) == []
     assert wire.count("alice", b"ACK") == 2
@@ -198,7 +204,7 @@ def test_a_late_answer_to_our_offer_after_bye_is_acknowledged_and_not_told(wire:
 def test_forks_are_acknowledged_up_to_a_bound(wire: Wire) -> None:
     talking(wire)
     ok = next(data for name, data in wire.sent if name == "bob" and b"200 OK" in data)
-    tag = wire.bob.agent._legs[wire.bob.leg].local_tag.encode()
+    tag = wire.bob.agent._legs._legs[wire.bob.leg].local_tag.encode()
     for number in range(40):
         wire.raw(ok.replace(tag, b"fork%d" % number), to="alice")
     assert wire.count("alice", b"ACK") == wire.count("alice", b"BYE") + 1 == 16

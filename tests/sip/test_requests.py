@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from aywa.sip.abilities import ALLOW
 from aywa.sip.events import Answered, Confirmed, Invited
 from aywa.sip.message import Response, parse_message
 
@@ -42,13 +43,24 @@ def answer(wire: Wire, data: bytes) -> Response:
 @pytest.mark.parametrize(
     ("data", "status", "header"),
     [
-        (request("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
-        (request("SUBSCRIBE"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (request("OPTIONS"), 200, ("Allow", ALLOW)),
+        (request("OPTIONS"), 200, ("Supported", "100rel, timer, replaces, norefersub")),
+        (request("REGISTER"), 405, ("Allow", ALLOW)),
+        (request("MESSAGE"), 405, ("Allow", ALLOW)),
+        (request("REFER"), 405, ("Allow", ALLOW)),
+        (request("SING"), 501, ("Allow", ALLOW)),
+        (request("SUBSCRIBE"), 489, ("Allow-Events", "refer")),
+        (request("NOTIFY"), 481, None),
+        (request("INFO"), 481, None),
+        (request("UPDATE"), 481, None),
+        (request("PRACK"), 481, None),
+        (request("INFO", to=";tag=unknown"), 481, None),
+        (request("INVITE", to=";tag=unknown"), 481, None),
         (request("BYE"), 481, None),
         (request("BYE", to=";tag=unknown"), 481, None),
         (request("CANCEL"), 481, None),
         (request(hops="0"), 483, None),
-        (request(extra="Require: 100rel, foo\r\n"), 420, ("Unsupported", "100rel, foo")),
+        (request(extra="Require: 100rel, foo\r\n"), 420, ("Unsupported", "foo")),
         (
             request(extra="Content-Type: text/plain\r\n", body="hello"),
             415,
@@ -125,14 +137,14 @@ def test_a_stranger_cannot_hang_up_a_call(wire: Wire) -> None:
 def test_strict_and_loose_routes(wire: Wire) -> None:
     proxies = "Record-Route: <sip:p2.example;lr>, <sip:p1.example>\r\n"
     wire.raw(request(extra=proxies))
-    wire.bob.agent.answer(wire.bob.legs[-1], ANSWER, (), wire.now)
+    wire.bob.agent.calls.answer(wire.bob.legs[-1], ANSWER, (), wire.now)
     [ok] = [m.data for m in wire.bob.agent.messages_to_send()]
     assert b"Record-Route: <sip:p2.example;lr>, <sip:p1.example>" in ok
     tag = parse_message(ok).to.tag
     ack = request("ACK", to=f";tag={tag}").replace(b"z9hG4bK-1", b"z9hG4bK-ack")
     wire.raw(ack)
     assert len(wire.bob.of(Confirmed)) == 1
-    wire.bob.agent.bye(wire.bob.legs[-1], (), wire.now)
+    wire.bob.agent.calls.bye(wire.bob.legs[-1], (), wire.now)
     [bye] = wire.bob.agent.messages_to_send()
     message = parse_message(bye.data)
     assert bye.route.hop.host == "p2.example"
@@ -142,7 +154,7 @@ def test_strict_and_loose_routes(wire: Wire) -> None:
 def test_an_invite_without_an_offer_gets_ours_and_answers_in_its_ack(wire: Wire) -> None:
     wire.raw(request())
     assert wire.bob.of(Invited)[0].body is None
-    wire.bob.agent.answer(wire.bob.leg, b"v=0 our offer", (), wire.now)
+    wire.bob.agent.calls.answer(wire.bob.leg, b"v=0 our offer", (), wire.now)
     [ok] = [parse_message(m.data) for m in wire.bob.agent.messages_to_send()]
     assert ok.body == b"v=0 our offer"
     kind = "Content-Type: application/sdp\r\n"
@@ -151,7 +163,7 @@ def test_an_invite_without_an_offer_gets_ours_and_answers_in_its_ack(wire: Wire)
     assert wire.bob.of(Confirmed)[0].body == b"v=0 answer"
 
 
-@pytest.mark.parametrize("contact", ["<sips:eve@192.0.2.9>", "<tel:+123>"])
+@pytest.mark.parametrize("contact", ["<sip:eve@192.0.2.9;transport=ws>", "<tel:+123>"])
 def test_a_caller_that_cannot_be_reached_is_refused_and_holds_nothing(
     wire: Wire, contact: str
 ) -> None:
@@ -184,7 +196,7 @@ def test_hundreds_of_broken_messages_leave_a_call_untouched(wire: Wire) -> None:
         wire.raw(bytes(data), to="alice")
     assert wire.alice.leg in wire.alice.agent.legs
     assert leg in wire.bob.agent.legs
-    wire.alice.agent.bye(wire.alice.leg, (), wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
     wire.run(1)
     assert leg not in wire.bob.agent.legs
     assert len(wire.alice.of(Answered)) == 1

@@ -16,7 +16,7 @@ STRICT = ["<sip:p1.example;lr>", "<sip:p2.example>"]
 def invited(wire: Wire) -> Request:
     """Alice's INVITE to somebody who answers by hand."""
     invitation = Invitation("sip:eve@192.0.2.9", "sip:alice@192.0.2.1", OFFER)
-    wire.alice.legs.append(wire.alice.agent.invite(invitation, wire.now))
+    wire.alice.legs.append(wire.alice.agent.calls.invite(invitation, wire.now))
     [out] = wire.alice.agent.messages_to_send()
     message = parse_message(out.data)
     assert isinstance(message, Request)
@@ -50,7 +50,7 @@ def test_the_caller_walks_the_recorded_route_backwards(
 ) -> None:
     ok = accept(invited(wire), record_route)
     wire.alice.agent.receive(bytes(ok), wire.bob.hop, wire.now)
-    wire.alice.agent.bye(wire.alice.leg, (), wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
     for out, method in zip(wire.alice.agent.messages_to_send(), ("ACK", "BYE"), strict=True):
         message = parse_message(out.data)
         assert isinstance(message, Request)
@@ -89,7 +89,7 @@ def test_a_response_to_nothing_is_dropped(wire: Wire) -> None:
 
 def test_an_ack_that_takes_the_branch_of_its_invite_confirms_all_the_same(wire: Wire) -> None:
     wire.raw(request())
-    wire.bob.agent.answer(wire.bob.leg, ANSWER, (), wire.now)
+    wire.bob.agent.calls.answer(wire.bob.leg, ANSWER, (), wire.now)
     [ok] = wire.bob.agent.messages_to_send()
     tag = parse_message(ok.data).to.tag
     wire.raw(request("ACK", to=f";tag={tag}"))
