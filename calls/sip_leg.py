@@ -18,6 +18,7 @@ from ..media.quality import StreamReport
 from ..media.sdp import Negotiated, NotAcceptable, SdpError, Session
 from ..sip import events as sip
 from ..sip.io.endpoint import SipEndpoint
+from ..sip.leg import Invitation
 from .wire_log import WireLog
 
 log = logging.getLogger(__name__)
@@ -168,11 +169,7 @@ class SipLeg:
         self._state = "ringing"
         endpoint = self._exchange.endpoint
         self.dialog = endpoint.invite(
-            target,
-            from_uri=from_uri,
-            from_name=from_name,
-            body=session.offer(),
-            transport=transport,
+            Invitation(target, from_uri, session.offer(), from_name, transport=transport)
         )
         self._claim(endpoint.call_id(self.dialog))
 

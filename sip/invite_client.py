@@ -279,4 +279,8 @@ def _opening(invitation: Invitation, call_id: str, tag: str) -> Request:
 
 
 def _sentence(failure: Failure) -> str:
-    return "No answer" if failure.kind == "timeout" else "The peer cannot be reached"
+    if failure.kind == "timeout":
+        return "No answer"
+    return (
+        f"The peer cannot be reached: {failure.why}" if failure.why else "The peer is not reached"
+    )

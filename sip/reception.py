@@ -17,7 +17,7 @@ from .leg import Leg, LegState
 from .legs import Legs
 from .message import Request, Response, parse_message
 from .message.body import session_body
-from .refusals import check_accept, check_acceptable, refusal
+from .refusals import check_accept, check_acceptable, refusal, turned_away
 from .replaces import replaced_leg
 from .transport import Hop
 
@@ -251,8 +251,7 @@ class Reception:
     def _refusal(self, request: Request, source: Hop, error: SipParseError, tag: str) -> Response:
         why = str(error)
         self._layer.counters.note_refusal(source.host, request.method, error.status, why)
-        response = refusal(request, error.status, why, self._legs.settings, tag)
+        settings = self._legs.settings
         if isinstance(error, Turn):
-            for name, value in error.headers:
-                response.headers.add(name, value)
-        return response
+            return turned_away(request, error.status, error.headers, settings, tag)
+        return refusal(request, error.status, why, settings, tag)

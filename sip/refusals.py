@@ -29,6 +29,9 @@ def check_acceptable(request: Request, source: Hop) -> None:
         raise SipParseError(
             f"cannot serve a {scheme[:32]}: URI over {source.transport}", status=416
         )
+    date = request.headers.first("Date")
+    if date is not None and not date.endswith("GMT"):  # RFC 3261 §20.17: no other zone
+        raise SipParseError("Date is not in GMT")
     hops = request.headers.first("Max-Forwards") or "70"
     if not hops.strip("0") and method != "OPTIONS":
         raise SipParseError("Max-Forwards is used up", status=483)
@@ -55,6 +58,18 @@ def refusal(
     for name, value in _advice(request, status, why, settings):
         response.headers.add(name, value)
     response.headers.add("Server", settings.product)
+    return response
+
+
+def turned_away(
+    request: Request, status: int, headers: HeaderPairs, settings: UserAgentSettings, tag: str
+) -> Response:
+    """The response by which the doorkeeper turns a peer away: it is not told why."""
+    response = request.response(status, to_tag=tag)
+    given = {name for name, _ in headers}
+    usual = [pair for pair in _advice(request, status, "", settings) if pair[0] not in given]
+    for name, value in [*headers, *usual, ("Server", settings.product)]:
+        response.headers.add(name, value)
     return response
 
 

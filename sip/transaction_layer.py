@@ -40,6 +40,8 @@ class Failure:
     """No response: a user treats silence as 408 and a dead transport as 503 (§8.1.3.1)."""
 
     kind: Literal["timeout", "transport"]
+    why: str = ""
+    """What the transport said, in words."""
 
     @property
     def status(self) -> int:
@@ -73,6 +75,7 @@ class TransactionLayer:
         self._servers: dict[TransactionKey, Transaction] = {}
         self._users: dict[Transaction, TransactionUser] = {}
         self._merge: dict[TransactionKey, Transaction] = {}
+        self._trouble = ""
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -209,12 +212,14 @@ class TransactionLayer:
             else:
                 owner(now)
 
-    def transmission_failed(self, transmission: Transmission, now: float) -> None:
+    def transmission_failed(self, transmission: Transmission, now: float, why: str = "") -> None:
         """Sending failed; the transaction, if one cares, fails with it."""
         self.counters.transport_failures += 1
         owner = transmission.owner
         if owner is not None:
+            self._trouble = why
             self._run(owner, owner.signal(Signal.TRANSPORT_ERROR), None, now)
+            self._trouble = ""
 
     # Carrying out -----------------------------------------------------------------------------
 
@@ -228,7 +233,7 @@ class TransactionLayer:
                 case PassUp(response):
                     outcomes.append(response)
                 case Fail(kind):
-                    outcomes.append(Failure(kind))
+                    outcomes.append(Failure(kind, self._trouble))
                 case _:
                     self._carry_out(transaction, effect, now)
         user = self._users.get(transaction)

@@ -63,6 +63,11 @@ class UserAgent:
         return self._legs.ids
 
     @property
+    def transactions(self) -> int:
+        """How many transactions live."""
+        return len(self._layer)
+
+    @property
     def busy(self) -> bool:
         """Whether there are legs, or requests of ours without a final response."""
         return len(self._legs) > 0 or self._layer.waiting
@@ -85,9 +90,9 @@ class UserAgent:
         self.counters.sent += len(out)
         return out
 
-    def transmission_failed(self, transmission: Transmission, now: float) -> None:
-        """The shell could not send."""
-        self._layer.transmission_failed(transmission, now)
+    def transmission_failed(self, transmission: Transmission, now: float, why: str = "") -> None:
+        """The shell could not send; `why` is a sentence for the operator."""
+        self._layer.transmission_failed(transmission, now, why)
 
     def events(self) -> list[SipEvent]:
         """What happened since the last call."""

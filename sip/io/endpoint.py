@@ -1,4 +1,4 @@
-"""The endpoint: a user agent on real UDP and TCP sockets. Decides nothing.
+"""The endpoint: a user agent on real UDP, TCP and TLS sockets. Decides nothing.
 
 After every input it sends what is pending, tells what happened, and re-arms one timer.
 """
@@ -6,58 +6,61 @@ After every input it sends what is pending, tells what happened, and re-arms one
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from ...base.clock import Clock
 from ...base.ids import Entropy
 from ..counters import Counters
-from ..errors import SipListenError, SipParseError
+from ..doorkeeper import Doorkeeper, OpenDoor
+from ..errors import SipParseError
 from ..events import SipEvent, WireMessage
 from ..leg import Invitation
 from ..message import parse_message
 from ..settings import UserAgentSettings
 from ..transaction_layer import call_id_of
-from ..transport import Hop, Transmission, Transport
+from ..transport import Hop, Transmission
 from ..user_agent import UserAgent
-from .tcp import TcpConnections
-from .udp import UdpSocket
+from .sockets import Listen, Pair, Sockets, Wires
+from .tls import TlsContexts, TlsFiles
 
 log = logging.getLogger(__name__)
 
 CLOSE_S = 1.0  # how long goodbyes may take
-RECEIVE_BUFFER = 4 * 1024 * 1024
-PORT_TRIES = 16
 
 HeaderPairs = Sequence[tuple[str, str]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whom an endpoint tells what happens."""
+
+    on_event: Callable[[SipEvent], None]
+    on_wire: Callable[[WireMessage], None]
 
 
 class SipEndpoint:
-    """One SIP address. `start` opens it; every verb of the user agent is here."""
+    """One SIP user agent on its sockets. `start` opens it."""
 
     def __init__(
         self,
         agent: UserAgent,
-        udp: socket.socket,
         clock: Clock,
-        on_event: Callable[[SipEvent], None],
-        on_wire: Callable[[WireMessage], None],
+        listener: Listener,
+        knows: Callable[[Hop], bool],
+        tls: TlsContexts,
     ) -> None:
         """`start` is the way to make one."""
-        self.host: str
-        self.port: int
-        self.host, self.port = udp.getsockname()[:2]
-        wildcard = ip_address(self.host).is_unspecified
-        self._here = (agent.settings.host if wildcard else self.host, self.port)
+        self.host = ""
+        self.port = 0
         self._agent = agent
         self._clock = clock
-        self._on_event = on_event
-        self._on_wire = on_wire
-        self._udp = UdpSocket(udp, self._received, self._sent, self._failed)
-        self._tcp = TcpConnections(self._received, self._sent, self._failed)
+        self._listener = listener
+        self._tls = tls
+        self._sockets = Sockets(Wires(self._received, self._sent, self._failed, knows), tls)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
         """Set while there is no call, and no request of ours waits for an answer."""
@@ -65,7 +68,7 @@ class SipEndpoint:
         self._closed = False
 
     @classmethod
-    async def start(
+    async def start(  # noqa: PLR0913 - what an endpoint is made of; all but the address by keyword
         cls,
         host: str,
         port: int,
@@ -75,13 +78,28 @@ class SipEndpoint:
         settings: UserAgentSettings,
         clock: Clock,
         entropy: Entropy,
+        doorkeeper: Doorkeeper | None = None,
+        listen: Sequence[Listen] = (),
+        tls: TlsFiles | None = None,
     ) -> "SipEndpoint":
-        """Listen on UDP and TCP; port 0 takes any that is free for both. Raises SipListenError."""
-        udp, listener = _open(host, port)
+        """Listen on UDP and TCP; port 0 takes any that is free for both. Raises SipListenError.
+
+        `listen` are further addresses: for TLS, and of the other IP version. Without a doorkeeper
+        everybody is let in.
+        """
+        contexts = TlsContexts(tls or TlsFiles())
+        pair = Pair.bind(host, port)
         if port == 0:
-            settings = replace(settings, port=udp.getsockname()[1])
-        endpoint = cls(UserAgent(settings, entropy), udp, clock, on_event, on_wire)
-        await endpoint._tcp.listen(listener)
+            settings = replace(settings, port=pair.address[1])
+        door = doorkeeper or OpenDoor()
+        agent = UserAgent(settings, entropy, door)
+        endpoint = cls(agent, clock, Listener(on_event, on_wire), door.knows, contexts)
+        endpoint.host, endpoint.port = pair.address
+        try:
+            await endpoint._sockets.open(pair, listen)
+        except BaseException:
+            await endpoint._sockets.close()
+            raise
         return endpoint
 
     @property
@@ -89,88 +107,82 @@ class SipEndpoint:
         """What the signalling has seen."""
         return self._agent.counters
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many legs and transactions live."""
+        return len(self._agent.legs), self._agent.transactions
+
     # Verbs ------------------------------------------------------------------------------------
 
-    def invite(
-        self,
-        target: str,
-        *,
-        from_uri: str,
-        from_name: str | None = None,
-        to: str | None = None,
-        body: bytes,
-        content_type: str = "application/sdp",
-        transport: Transport | None = None,
-        headers: HeaderPairs = (),
-    ) -> str:
-        """Call `target`; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
-        invitation = Invitation(
-            target, from_uri, body, from_name, to, content_type, transport, headers
-        )
+    def do(self, verb: Callable[[UserAgent, float], T]) -> T:
+        """Let the user agent do something now, such as register or transfer, and send it."""
+        result = verb(self._agent, self._clock.monotonic())
+        self._flush()
+        return result
+
+    def invite(self, invitation: Invitation) -> str:
+        """Call somebody; gives the leg. Raises SipParseError, LocalSipError for unusable URIs."""
         leg = self._agent.calls.invite(invitation, self._clock.monotonic())
-        self._flush_soon()
+        # Sent after the caller has kept what the verb gave it.
+        asyncio.get_running_loop().call_soon(self._flush)
         return leg
 
     def call_id(self, leg: str) -> str:
         """The Call-ID of a leg that is not over."""
         return self._agent.calls.call_id(leg)
 
-    def ring(self, leg: str, status: int = 180) -> None:
-        """Send a provisional response."""
-        self._agent.calls.ring(leg, status, self._clock.monotonic())
-        self._flush()
+    def ring(
+        self, leg: str, status: int = 180, body: bytes | None = None, headers: HeaderPairs = ()
+    ) -> None:
+        """Send a provisional response; with a body it is early media."""
+        self.do(lambda agent, now: agent.calls.ring(leg, status, now, body, headers))
 
     def answer(self, leg: str, body: bytes, headers: HeaderPairs = ()) -> None:
         """Answer an INVITE with 200."""
-        self._agent.calls.answer(leg, body, headers, self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.calls.answer(leg, body, headers, now))
 
     def refuse(
         self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
     ) -> None:
         """Answer an INVITE with an error."""
-        self._agent.calls.refuse(leg, status, reason, headers, self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.calls.refuse(leg, status, reason, headers, now))
 
     def cancel(self, leg: str, headers: HeaderPairs = ()) -> None:
         """Give up our INVITE; Refused follows."""
-        self._agent.calls.cancel(leg, headers, self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.calls.cancel(leg, headers, now))
 
     def bye(self, leg: str, headers: HeaderPairs = ()) -> None:
         """Hang up."""
-        self._agent.calls.bye(leg, headers, self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.calls.bye(leg, headers, now))
 
     def offer(self, leg: str, body: bytes) -> None:
         """Send a re-INVITE; OfferAnswered follows."""
-        self._agent.calls.offer(leg, body, self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.calls.offer(leg, body, now))
 
     def accept_offer(self, leg: str, body: bytes) -> None:
-        """Answer a re-INVITE with 200."""
-        self._agent.calls.accept_offer(leg, body, self._clock.monotonic())
-        self._flush()
+        """Answer the peer's offer with 200."""
+        self.do(lambda agent, now: agent.calls.accept_offer(leg, body, now))
 
     def refuse_offer(
         self, leg: str, status: int, reason: str | None = None, headers: HeaderPairs = ()
     ) -> None:
-        """Answer a re-INVITE with an error."""
-        self._agent.calls.refuse_offer(leg, status, reason, headers, self._clock.monotonic())
-        self._flush()
+        """Answer the peer's offer with an error."""
+        self.do(lambda agent, now: agent.calls.refuse_offer(leg, status, reason, headers, now))
+
+    def reload_certificates(self) -> None:
+        """Take the TLS certificate from its file again; connections that are open stay."""
+        self._tls.reload()
 
     async def close(self) -> None:
         """Hang up what is alive, wait a bounded moment for the answers, and close the sockets."""
-        self._agent.close(self._clock.monotonic())
-        self._flush()
+        self.do(lambda agent, now: agent.close(now))
         if self._agent.busy:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), CLOSE_S)
         self._closed = True
         if self._timer:
             self._timer.cancel()
-        self._udp.close()
-        await self._tcp.close()
+        await self._sockets.close()
 
     # Sockets ----------------------------------------------------------------------------------
 
@@ -183,9 +195,9 @@ class SipEndpoint:
     def _sent(self, transmission: Transmission, hop: Hop) -> None:
         self._wire(transmission.data, hop, transmission.call_id, outgoing=True)
 
-    def _failed(self, transmission: Transmission) -> None:
+    def _failed(self, transmission: Transmission, why: str) -> None:
         with self._surviving():
-            self._agent.transmission_failed(transmission, self._clock.monotonic())
+            self._agent.transmission_failed(transmission, self._clock.monotonic(), why)
         self._flush()
 
     def _timer_due(self) -> None:
@@ -201,10 +213,6 @@ class SipEndpoint:
         except Exception:
             self._agent.counters.faults += 1
             log.exception("a SIP message or timer met a fault of ours")
-
-    def _flush_soon(self) -> None:
-        """Send after the caller has kept what the verb gave it."""
-        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         if self._closed or self._flushing:
@@ -224,34 +232,35 @@ class SipEndpoint:
     def _send_pending(self) -> bool:
         pending = self._agent.messages_to_send()
         for transmission in pending:
-            self._send(transmission)
+            self._sockets.send(transmission)
         return bool(pending)
 
     def _tell_pending(self) -> bool:
         events = self._agent.events()
         for event in events:
-            self._call_back(self._on_event, event)
+            self._call_back(self._listener.on_event, event)
         return bool(events)
 
-    def _send(self, transmission: Transmission) -> None:
-        hop = transmission.route.flow or transmission.route.hop
-        if hop.transport == "tcp":
-            self._tcp.send(transmission)
-        else:
-            self._udp.send(transmission)
-
     def _wire(self, data: bytes, peer: Hop, call_id: str, *, outgoing: bool) -> None:
-        there = (peer.host, peer.port)
+        there, here = (peer.host, peer.port), self._here(peer)
         message = WireMessage(
             at=self._clock.wall(),
-            source=self._here if outgoing else there,
-            destination=there if outgoing else self._here,
+            source=here if outgoing else there,
+            destination=there if outgoing else here,
             transport=peer.transport,
             payload=data,
             call_id=call_id,
             outgoing=outgoing,
         )
-        self._call_back(self._on_wire, message)
+        self._call_back(self._listener.on_wire, message)
+
+    def _here(self, peer: Hop) -> tuple[str, int]:
+        """Our own side of a connection with a peer, as it stands in a capture."""
+        ours = self._agent.settings.address_towards(peer)
+        main = (ours.host, ours.port) == (self._agent.settings.host, self._agent.settings.port)
+        if main and not ip_address(self.host).is_unspecified:
+            return self.host, self.port
+        return ours.host, ours.port
 
     def _call_back(self, callback: Callable[[Any], None], value: object) -> None:
         try:
@@ -276,40 +285,3 @@ def _call_id(data: bytes) -> str:
         return call_id_of(parse_message(data))
     except SipParseError as error:
         return call_id_of(error.request) if error.request else ""
-
-
-def _open(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a listening TCP socket on the same port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(PORT_TRIES):
-        udp = _bound(family, socket.SOCK_DGRAM, host, port)
-        try:
-            tcp = _bound(family, socket.SOCK_STREAM, host, udp.getsockname()[1])
-        except SipListenError:
-            udp.close()
-            if port:
-                raise
-            continue
-        return udp, tcp
-    raise SipListenError(f"No port of {host} is free for SIP on both UDP and TCP.")
-
-
-def _bound(
-    family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int
-) -> socket.socket:
-    one = socket.socket(family, kind)
-    one.setblocking(False)
-    try:
-        if kind is socket.SOCK_STREAM:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        else:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        one.bind((host, port))
-    except OSError as error:
-        one.close()
-        name = "UDP" if kind is socket.SOCK_DGRAM else "TCP"
-        raise SipListenError(
-            f"SIP cannot listen on {name} port {port} of {host}: {error.strerror}. "
-            "Stop the program that uses it, or set RUNTIME_SIP_HOST and RUNTIME_SIP_PORT."
-        ) from error
-    return one

@@ -33,7 +33,7 @@ class UdpSocket:
         sock: socket.socket,
         received: Callable[[bytes, Hop], None],
         sent: Callable[[Transmission, Hop], None],
-        failed: Callable[[Transmission], None],
+        failed: Callable[[Transmission, str], None],
     ) -> None:
         self._socket = sock
         self._received = received
@@ -56,7 +56,7 @@ class UdpSocket:
             self._waiting[hop.host].append(transmission)
         elif len(self._look_ups) >= LOOK_UPS:
             log.warning("too many SIP host names at once", extra={"host": hop.host})
-            self._failed(transmission)
+            self._failed(transmission, "too many host names are looked up")
         else:
             self._waiting[hop.host] = [transmission]
             task = self._loop.create_task(self._look_up(hop.host))
@@ -91,7 +91,7 @@ class UdpSocket:
             return  # as if lost on the way: the transaction repeats it
         except OSError as error:
             log.warning("SIP cannot be sent", extra={"to": f"{hop.host}:{hop.port}", "why": error})
-            self._failed(transmission)
+            self._failed(transmission, error.strerror or "it cannot be sent")
             return
         self._sent(transmission, hop)
 
@@ -113,7 +113,7 @@ class UdpSocket:
         except (OSError, UnicodeError, TimeoutError) as error:
             log.warning("SIP host not found", extra={"host": host, "why": error})
             for transmission in self._waiting.pop(host):
-                self._failed(transmission)
+                self._failed(transmission, f"the host {host} is not found")
             return
         while len(self._known) >= NAMES_KEPT:
             del self._known[next(iter(self._known))]

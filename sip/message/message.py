@@ -136,7 +136,8 @@ class Request(_Message):
 
     def check(self) -> None:
         """As for any message; and the Request-URI, and that CSeq names this method."""
-        _ = self.uri
+        if self.uri.headers:  # RFC 3261 §19.1.1, table 1
+            raise SipParseError(f"Request-URI carries headers: {shown(self.target)}")
         super().check()
         if self.cseq.method != self.method:
             raise SipParseError(

@@ -44,6 +44,8 @@ def parse_message(data: bytes) -> Message:
     message = _start(start, fields)
     try:
         length = _read_fields(lines, fields)
+        if start[-1:] in (" ", "\t") and isinstance(message, Request):
+            raise SipParseError("the request line ends in white space")
         message.body = _cut(body, length)
     except SipParseError as error:
         request = message if isinstance(message, Request) else None

@@ -10,8 +10,9 @@ from aywa.base.clock import SystemClock
 from aywa.base.ids import SystemEntropy
 from aywa.sip import SipListenError, UserAgentSettings
 from aywa.sip.events import Answered, Ended, Invited, Refused, SipEvent, WireMessage
-from aywa.sip.io import tcp
-from aywa.sip.io.endpoint import SipEndpoint
+from aywa.sip.io import streams
+from aywa.sip.io.endpoint import Listener, SipEndpoint
+from aywa.sip.leg import Invitation
 
 from .conftest import ANSWER, OFFER
 from .test_requests import request
@@ -67,7 +68,7 @@ async def test_a_call_over_real_sockets(
 ) -> None:
     one, other = phones
     target = f"sip:x@{host}:{other.endpoint.port};transport={transport}"
-    leg = one.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    leg = one.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     call_id = one.endpoint.call_id(leg)
     answered = await one.until(Answered)
     assert answered.body == ANSWER
@@ -88,7 +89,7 @@ async def test_a_port_in_use_is_told(phones: tuple[Phone, Phone]) -> None:
 async def test_a_peer_that_cannot_be_reached_is_a_503(
     phones: tuple[Phone, Phone], target: str
 ) -> None:
-    phones[0].endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    phones[0].endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     refused = await phones[0].until(Refused)
     assert refused.status == 503
 
@@ -97,9 +98,10 @@ async def test_a_failing_listener_silences_nobody(
     phones: tuple[Phone, Phone], caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = phones
-    other.endpoint._on_wire = lambda message: 1 / 0  # type: ignore[assignment, return-value]
+    deaf = Listener(other.endpoint._listener.on_event, lambda message: 1 / 0)  # type: ignore[arg-type, return-value]
+    other.endpoint._listener = deaf
     target = f"sip:x@127.0.0.1:{other.endpoint.port}"
-    one.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    one.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     await one.until(Answered)
     assert other.endpoint.counters.callback_failures > 0
     assert "listener failed" in caplog.text
@@ -108,7 +110,7 @@ async def test_a_failing_listener_silences_nobody(
 async def test_a_dripping_connection_is_closed(
     phones: tuple[Phone, Phone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "HEADER_S", 0.3)
+    monkeypatch.setattr(streams, "HEADER_S", 0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", phones[0].endpoint.port)
     silent, other = await asyncio.open_connection("127.0.0.1", phones[0].endpoint.port)
 

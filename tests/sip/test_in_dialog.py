@@ -16,10 +16,10 @@ SDP = "Content-Type: application/sdp\r\n"
 class Caller:
     """Eve, who writes her messages by hand and is in a call with Bob."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, extra: str = "") -> None:
         self.wire = wire
         self.sequence = 1
-        wire.raw(request(extra=SDP, body="v=0"))
+        wire.raw(request(extra=extra + SDP, body="v=0"))
         self.invited = wire.bob.of(Invited)[-1]
 
     @property

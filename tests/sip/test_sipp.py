@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aywa.sip.events import Answered, Ended, Refused
+from aywa.sip.leg import Invitation
 
 from .conftest import OFFER
 from .test_endpoint import Phone
@@ -81,7 +82,7 @@ async def test_we_call_sipp(phone: Phone, transport: str, tmp_path: Path) -> Non
         target = f"sip:service@127.0.0.1:{port};transport={transport}"
         await reachable(phone, target)
         for _ in range(CALLS - 1):
-            leg = phone.endpoint.invite(target, from_uri="sip:us@127.0.0.1", body=OFFER)
+            leg = phone.endpoint.invite(Invitation(target, "sip:us@127.0.0.1", OFFER))
             answered = await phone.until(Answered)
             assert answered.leg == leg
             assert answered.body is not None
@@ -94,7 +95,7 @@ async def test_we_call_sipp(phone: Phone, transport: str, tmp_path: Path) -> Non
 async def reachable(phone: Phone, target: str) -> None:
     """Make the first call, as soon as SIPp listens."""
     while True:
-        leg = phone.endpoint.invite(target, from_uri="sip:us@127.0.0.1", body=OFFER)
+        leg = phone.endpoint.invite(Invitation(target, "sip:us@127.0.0.1", OFFER))
         event = await phone.until(Answered, Refused)
         if isinstance(event, Answered):
             phone.endpoint.bye(leg)

@@ -10,7 +10,8 @@ import pytest
 import uvloop
 
 from aywa.sip.events import Answered, Ended, Refused
-from aywa.sip.io import tcp
+from aywa.sip.io import streams
+from aywa.sip.leg import Invitation
 from aywa.sip.message import parse_message
 
 from .conftest import ANSWER, OFFER
@@ -32,7 +33,7 @@ async def call_and_hang_up(host: str, transport: str) -> tuple[Phone, Phone]:
     try:
         authority = f"[{host}]" if ":" in host else host
         target = f"sip:x@{authority}:{other.endpoint.port};transport={transport}"
-        leg = one.endpoint.invite(target, from_uri=f"sip:y@{authority}", body=OFFER)
+        leg = one.endpoint.invite(Invitation(target, f"sip:y@{authority}", OFFER))
         answered = await one.until(Answered)
         assert answered.body == ANSWER
         one.endpoint.bye(leg)
@@ -63,7 +64,7 @@ async def test_ipv6(transport: str) -> None:
 async def test_wire_messages_tell_real_addresses_and_both_sides_agree(phone: Phone) -> None:
     other = await Phone().start()
     target = f"sip:x@localhost:{other.endpoint.port}"
-    leg = phone.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    leg = phone.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     await phone.until(Answered)
     phone.endpoint.bye(leg)
     await other.until(Ended)
@@ -90,7 +91,7 @@ async def test_messages_to_a_name_keep_their_order(
     other = await Phone().start()
     for user in "abc":
         target = f"sip:{user}@peer.example:{other.endpoint.port}"
-        phone.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+        phone.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     await asyncio.wait_for(asked.wait(), 3)
     assert phone.wire == []
     found.set()
@@ -128,7 +129,7 @@ async def test_a_stream_that_cannot_be_framed_is_answered_and_closed(phone: Phon
 
 
 async def test_connections_are_bounded(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(streams, "MAX_CONNECTIONS", 2)
     kept = [await asyncio.open_connection("127.0.0.1", phone.endpoint.port) for _ in range(2)]
     for reader, writer in kept:
         writer.write(TCP_OPTIONS)
@@ -149,7 +150,7 @@ async def test_a_connection_that_breaks_fails_what_waits_for_it(phone: Phone) ->
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     target = f"sip:x@127.0.0.1:{port};transport=tcp"
-    phone.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    phone.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     refused = await phone.until(Refused)
     assert refused.status == 503
     server.close()
@@ -170,7 +171,7 @@ async def test_a_fault_of_ours_harms_no_other_call(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.sendto(request("OPTIONS"), ("127.0.0.1", phone.endpoint.port))
     target = f"sip:x@127.0.0.1:{phone.endpoint.port}"
-    one.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    one.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     await one.until(Answered)
     assert phone.endpoint.counters.faults == 1
     assert "ZeroDivisionError" in caplog.text
@@ -180,7 +181,7 @@ async def test_a_fault_of_ours_harms_no_other_call(
 async def test_closing_tells_the_peer(phone: Phone) -> None:
     other = await Phone().start()
     target = f"sip:x@127.0.0.1:{other.endpoint.port}"
-    phone.endpoint.invite(target, from_uri="sip:y@127.0.0.1", body=OFFER)
+    phone.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))
     await phone.until(Answered)
     await other.endpoint.close()
     ended = await phone.until(Ended)
@@ -190,7 +191,7 @@ async def test_closing_tells_the_peer(phone: Phone) -> None:
 async def test_each_message_of_a_connection_has_its_deadline(
     phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "HEADER_S", 0.2)
+    monkeypatch.setattr(streams, "HEADER_S", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", phone.endpoint.port)
     writer.write(TCP_OPTIONS + TCP_OPTIONS[:40])
     answers = await asyncio.wait_for(reader.read(), 3)
