@@ -7,13 +7,15 @@ writer. Audio does not come this way: the leg hands it to the conversation at on
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..base.clock import Clock, iso
 from ..media import plane
 from ..providers.catalog import Providers
 from ..sip import events as sip
+from ..sip.leg import Invitation
 from ..store.documents import Document, Store
 from ..voice import conversation_events as said
 from ..voice.latency import TurnLatency
@@ -25,12 +27,17 @@ from .errors import CallNotLive, CommandRefused
 from .report import Report, latency_document
 from .sip_leg import (
     LegCancelled,
+    LegDigit,
     LegDirection,
     LegEnded,
     LegEvent,
     LegFailed,
+    LegMessage,
+    LegMoved,
+    LegReferred,
     LegRefused,
     LegRinging,
+    LegTransfer,
     LegUp,
     SipLeg,
 )
@@ -53,12 +60,14 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
-    """Where an outbound call goes, and as whom."""
+class Line:
+    """What a call must know of the trunk that carries it."""
 
-    target: str
-    from_uri: str
-    from_name: str | None = None
+    dtmf: Literal["rfc4733", "info", "inband"]
+    transfer_target: Callable[[Transfer], str]
+    """The SIP URI that a transfer means. Raises CommandRefused when nobody may be called there."""
+    on_referred: Callable[[SipLeg, LegReferred], None]
+    """The far end asks us to call somebody: let the leg `move`, or `stay`."""
 
 
 class Call:
@@ -70,9 +79,12 @@ class Call:
         document: Document,
         leg: SipLeg,
         inbox: "asyncio.Queue[LegEvent | said.ConversationEvent]",
+        *,
         providers: Providers,
         settings: ConversationSettings,
+        line: Line,
     ) -> None:
+        self._line = line
         self._house = house
         self.document = document
         self._leg = leg
@@ -100,13 +112,11 @@ class Call:
         headers = (("X-Call-Id", self.id),)
         await self._live(self._leg.accept(invited, headers))
 
-    async def dial(self, dial: Dial) -> None:
+    async def dial(self, ways: Sequence[Invitation]) -> None:
         """Live an outbound call, whose document is stored already, to its end."""
         self._dialed = True
         self._note_status()
-        await self._live(
-            self._leg.dial(dial.target, from_uri=dial.from_uri, from_name=dial.from_name)
-        )
+        await self._live(self._leg.dial(ways))
 
     def on_media(self, event: plane.Event) -> None:
         """Take one event of the leg's stream."""
@@ -125,8 +135,10 @@ class Call:
             raise CallNotLive("The call is not in progress: nothing can be said in it.")
         self._note("log", "control", {"command": type(command).__name__})
         match command:
-            case SendDigits() | Transfer():
-                raise CommandRefused("The line of this call cannot do that.")
+            case SendDigits():
+                self._press(command)
+            case Transfer():
+                self._transfer(command)
             case Say():
                 self._conversation.say(
                     command.content,
@@ -140,6 +152,20 @@ class Call:
                     command.content,
                     trigger_response=command.trigger_response_enabled,
                 )
+
+    def _press(self, command: SendDigits) -> None:
+        method = command.method or self._line.dtmf
+        if method == "info":
+            self._leg.press(command.digits)
+        else:
+            raise CommandRefused(f"Keys cannot be pressed by {method} in this call.")
+
+    def _transfer(self, command: Transfer) -> None:
+        """Raises CommandRefused."""
+        try:
+            self._leg.refer(self._line.transfer_target(command))
+        except LegFailed as failure:
+            raise CommandRefused(str(failure)) from failure
 
     def end(self, reason: str, message: str | None = None) -> None:
         """End the call for `reason`, unless it has ended for another already."""
@@ -178,12 +204,35 @@ class Call:
                 case LegRefused() | LegCancelled() | LegEnded():
                     self._leg_over(event)
                     over = True
-                case LegDirection():
-                    self._note("sip", "hold", {"direction": event.direction})
+                case LegTransfer():
+                    self._transferred(event)
+                case LegDirection() | LegDigit() | LegMessage() | LegReferred() | LegMoved():
+                    self._note_leg(event)
                 case said.CallEndRequested():
                     self.end(state.PIPELINE_FAILURES.get(event.reason, event.reason))
                 case _:
                     self._note_said(event)
+
+    def _note_leg(self, event: LegEvent) -> None:
+        """Take what changes neither the status of the call nor its end."""
+        match event:
+            case LegDirection():
+                self._note("sip", "hold", {"direction": event.direction})
+            case LegDigit() if self._conversation:
+                at = self._house.clock.monotonic()
+                digit = plane.Digit(self.id, at, event.digit, event.duration_s, "info")
+                self._conversation.on_media(digit)
+            case LegReferred():
+                self._note("sip", "refer", asdict(event))
+                self._line.on_referred(self._leg, event)
+            case LegMessage() | LegMoved():
+                self._note("sip", _kebab(event), asdict(event))
+
+    def _transferred(self, event: LegTransfer) -> None:
+        """How the far end fares with calling somebody else; once it has them, we leave."""
+        self._note("sip", "transfer", asdict(event))
+        if event.final and 200 <= event.status < 300:
+            self.end(state.FORWARDED)
 
     def _start_conversation(self, tasks: asyncio.TaskGroup) -> None:
         if self._conversation:

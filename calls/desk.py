@@ -16,16 +16,17 @@ from ..base.errors import AywaError
 from ..media import plane
 from ..providers.catalog import ProviderCatalog, Providers, UnknownProvider
 from ..sip import events as sip
+from ..sip.leg import Invitation
 from ..sip.message import SipParseError, Uri
 from ..store.artifacts import artifacts_of
 from ..store.documents import Document, StoreError
 from ..voice.conversation_events import ConversationEvent
 from . import state
 from .assistants import conversation_settings, merged
-from .call import Call, Dial, House
-from .control import ControlCommand
-from .errors import AtCapacity, CallNotLive, CallRefused, Leaving, UnknownCall
-from .sip_leg import Artifacts, Exchange, LegEvent, SipLeg
+from .call import Call, House, Line
+from .control import ControlCommand, Transfer
+from .errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, Leaving, UnknownCall
+from .sip_leg import Artifacts, Exchange, LegEvent, LegReferred, SipLeg
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,6 @@ class Desk:
         self._limits = limits
         self._on_ended = on_ended
         self._calls: dict[str, Call] = {}
-        self._legs: dict[str, SipLeg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
         """No new call is taken or placed."""
@@ -87,8 +87,8 @@ class Desk:
         """Take one event of the SIP endpoint."""
         if isinstance(event, sip.Invited):
             self._receive(event)
-        elif isinstance(event, sip.DialogEvent) and (leg := self._leg(event.leg)):
-            leg.handle(event)
+        else:
+            self._exchange.on_sip(event)
 
     async def place(self, org_id: str, request: Document) -> Document:
         """Begin an outbound call; gives its stored document. Raises CallRefused, AtCapacity."""
@@ -104,12 +104,12 @@ class Desk:
             providers = self._catalog.providers(assistant)
         except UnknownProvider as error:
             raise CallRefused(str(error)) from error
-        dial = self._dial(number, request.get("customer") or {})
+        ways = self._ways(number, request.get("customer") or {})
         document = self._document("outboundPhoneCall", "queued", org_id, request)
         await self._house.store.insert("call", document)
         leg, inbox, media = self._new_leg(document["id"], assistant)
         call = self._new_call(document, leg, inbox, providers, assistant, media)
-        self._run(leg, call.dial(dial), call)
+        self._run(leg, call.dial(ways), call)
         return document
 
     async def control(self, org_id: str, call_id: str, command: ControlCommand) -> Document:
@@ -137,20 +137,13 @@ class Desk:
             for task in hanging:
                 task.cancel()
 
-    def _leg(self, dialog: str) -> SipLeg | None:
-        """The leg of a dialog; an outbound leg learns its dialog only when it dials."""
-        leg = self._legs.get(dialog)
-        if leg is None:
-            leg = next((one for one in self._legs.values() if one.dialog == dialog), None)
-        return leg
-
     def _receive(self, invited: sip.Invited) -> None:
         call_id = self._exchange.entropy.uuid()
         media = _MediaTap()
         inbox: Inbox = asyncio.Queue()
         # The leg exists from the first moment, so that a CANCEL finds it.
         leg = SipLeg(self._exchange, call_id, on_event=inbox.put_nowait, on_media=media)
-        leg.dialog = invited.leg
+        leg.belongs_to(invited)
         self._run(leg, self._take(invited, call_id, leg, inbox, media), None)
 
     async def _take(
@@ -221,20 +214,25 @@ class Desk:
         media: "_MediaTap",
     ) -> Call:
         settings = conversation_settings(assistant)
-        call = Call(self._house, document, leg, inbox, providers, settings)
+        call = Call(
+            self._house,
+            document,
+            leg,
+            inbox,
+            providers=providers,
+            settings=settings,
+            line=self._line(),
+        )
         media.sink = call.on_media
         self._calls[call.id] = call
         return call
 
     def _run(self, leg: SipLeg, life: Coroutine[Any, Any, None], call: Call | None) -> None:
-        key = leg.dialog or f"dialing {id(leg)}"
-        self._legs[key] = leg
         task = asyncio.get_running_loop().create_task(life)
         self._tasks.add(task)
 
         def over(done: asyncio.Task[None]) -> None:
             self._tasks.discard(done)
-            self._legs.pop(key, None)
             if call:
                 self._forget(call)
             if not done.cancelled() and (error := done.exception()):
@@ -296,7 +294,7 @@ class Desk:
                 raise CallRefused(f"There is no assistant {assistant_id}.")
         return merged(assistant, request.get("assistantOverrides") or {})
 
-    def _dial(self, number: Document, customer: Document) -> Dial:
+    def _ways(self, number: Document, customer: Document) -> list[Invitation]:
         target = customer.get("sipUri")
         if not target:
             raise CallRefused(
@@ -311,7 +309,19 @@ class Desk:
         endpoint = self._exchange.endpoint
         host = self._exchange.signalled_host
         authority = f"[{host}]" if ":" in host else host
-        return Dial(target, f"sip:{user}@{authority}:{endpoint.port}", number.get("name"))
+        caller = f"sip:{user}@{authority}:{endpoint.port}"
+        return [Invitation(target, caller, b"", number.get("name"))]
+
+    def _line(self) -> Line:
+        return Line("rfc4733", self._transfer_target, self._refuse_referral)
+
+    def _transfer_target(self, wanted: Transfer) -> str:
+        if wanted.sip_uri is None:
+            raise CommandRefused("A transfer to a number needs a SIP trunk.")
+        return wanted.sip_uri
+
+    def _refuse_referral(self, leg: SipLeg, event: LegReferred) -> None:
+        leg.stay(event.referral, 603)
 
 
 class _MediaTap:

@@ -7,7 +7,7 @@ and no document: the runtime's calls and the command-line caller use it alike.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..base.errors import AywaError
@@ -17,8 +17,11 @@ from ..media.io.client import MediaPlane, MediaStream
 from ..media.quality import StreamReport
 from ..media.sdp import Negotiated, NotAcceptable, SdpError, Session
 from ..sip import events as sip
+from ..sip.attempt import MOVE_ON
+from ..sip.errors import SipError
 from ..sip.io.endpoint import SipEndpoint
 from ..sip.leg import Invitation
+from . import info_digits
 from .wire_log import WireLog
 
 log = logging.getLogger(__name__)
@@ -62,13 +65,66 @@ class LegDirection:
 
 
 @dataclass(frozen=True, slots=True)
+class LegDigit:
+    """The far end pressed a key, told by SIP INFO."""
+
+    digit: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LegMessage:
+    """The far end sent text within the call (SIP MESSAGE)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegReferred:
+    """The far end asks us to talk to somebody else: `move`, or `stay`."""
+
+    referral: str
+    target: str
+    replaces: str | None
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegMoved:
+    """The leg has another far end now; `why` says how that came: refer or replaces."""
+
+    why: Literal["refer", "replaces"]
+
+
+@dataclass(frozen=True, slots=True)
+class LegTransfer:
+    """How it goes with our wish that the far end call somebody else."""
+
+    status: int
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LegEnded:
     """The dialog is over. `why` is the SIP room's word: bye, no_ack, timeout, transport …"""
 
     why: str
 
 
-LegEvent = LegRinging | LegUp | LegRefused | LegCancelled | LegDirection | LegEnded
+LegEvent = (
+    LegRinging
+    | LegUp
+    | LegRefused
+    | LegCancelled
+    | LegDirection
+    | LegDigit
+    | LegMessage
+    | LegReferred
+    | LegMoved
+    | LegTransfer
+    | LegEnded
+)
 State = Literal["new", "ringing", "up", "over"]
 
 
@@ -92,6 +148,22 @@ class Exchange:
     """Address that RTP sockets are bound to."""
     signalled_host: str
     """Address that session descriptions carry."""
+    dialogs: dict[str, "SipLeg"] = field(default_factory=dict)
+    """Every leg by each of its SIP dialogs."""
+
+    def on_sip(self, event: sip.SipEvent) -> None:
+        """Pass an event to the leg whose dialog it is of."""
+        if isinstance(event, sip.DialogEvent) and (leg := self.dialogs.get(event.leg)):
+            leg.handle(event)
+
+
+@dataclass(slots=True)
+class Move:
+    """A far end that the leg is about to have instead of the present one."""
+
+    referral: str
+    dialog: str
+    session: Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +195,10 @@ class SipLeg:
         self._stream: MediaStream | None = None
         self._state: State = "new"
         self._direction: plane.Direction = "sendrecv"
+        self._ways: list[Invitation] = []
+        self._move: Move | None = None
+        self._claimed: dict[str, str] = {}
+        """Call-IDs by dialog."""
         self.dialog: str | None = None
         self.sip_call_id: str | None = None
 
@@ -137,6 +213,10 @@ class SipLeg:
         """Record and capture the leg; to be said before `accept` or `dial`."""
         self._artifacts = artifacts
 
+    def belongs_to(self, invited: sip.Invited) -> None:
+        """This leg is of an INVITE that came in: from now on its events come here."""
+        self._adopt(invited.leg)
+
     async def accept(self, invited: sip.Invited, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Ring and answer an incoming INVITE.
 
@@ -150,28 +230,100 @@ class SipLeg:
         except LegFailed as failure:
             self.refuse(failure.status, str(failure))
             raise
-        self._claim(invited.call_id)
+        if self.sip_call_id:
+            self._exchange.wire.claim(self.sip_call_id, self._capture)
         if self._state == "ringing":  # the caller may have given up while the port was opened
             self._exchange.endpoint.answer(invited.leg, body, headers)
 
-    async def dial(
-        self,
-        target: str,
-        *,
-        from_uri: str,
-        from_name: str | None = None,
-        transport: Literal["udp", "tcp"] | None = None,
-    ) -> None:
-        """Send an INVITE to `target`. Raises LegFailed if no port is to be had."""
-        session = await self._open_stream()
+    async def dial(self, ways: Sequence[Invitation]) -> None:
+        """Call, by the first of the ways that serves; the offer is put into each.
+
+        Raises LegFailed if no port is to be had, or a URI cannot be called.
+        """
+        await self._open_stream()
         if self._state != "new":  # hung up while the port was opened
             return
         self._state = "ringing"
-        endpoint = self._exchange.endpoint
-        self.dialog = endpoint.invite(
-            Invitation(target, from_uri, session.offer(), from_name, transport=transport)
-        )
-        self._claim(endpoint.call_id(self.dialog))
+        self._ways = list(ways)
+        self._call_next()
+
+    def _call_next(self) -> None:
+        way, session = self._ways.pop(0), self._fresh_session()
+        self._session = session
+        self._adopt(self._invite(way, session))
+
+    def _invite(self, way: Invitation, session: Session) -> str:
+        try:
+            return self._exchange.endpoint.invite(replace(way, body=session.offer()))
+        except SipError as error:
+            raise LegFailed(BAD_REQUEST, str(error)) from error
+
+    def move(self, referral: str, way: Invitation) -> None:
+        """Call whom the far end asked us to call instead of it. LegMoved follows when it answers.
+
+        The stream stays, with its recording: only its peer changes.
+        """
+        if self.dialog is None or self._move is not None:
+            return
+        session = self._fresh_session()
+        dialog, endpoint = self.dialog, self._exchange.endpoint
+        try:
+            called = self._invite(way, session)
+        except LegFailed:
+            self.stay(referral, BAD_REQUEST)
+            return
+        endpoint.do(lambda agent, now: agent.transfers.accept(dialog, referral, now))
+        self._move = Move(referral, called, session)
+        self._claim(called)
+
+    def stay(self, referral: str, status: int) -> None:
+        """Refuse to call whom the far end asked us to call."""
+        dialog = self.dialog
+        if dialog:
+            self._exchange.endpoint.do(
+                lambda agent, now: agent.transfers.refuse(dialog, referral, status, now)
+            )
+
+    def take_over(self, invited: sip.Invited) -> None:
+        """Answer an INVITE that takes the place of this leg's dialog (RFC 3891).
+
+        What it offers decides where audio goes from now on; LegMoved follows.
+        """
+        session = self._fresh_session()
+        before, self._session = self._session, session
+        try:
+            body = self._answer(invited.body) if invited.body else session.offer()
+        except LegFailed as failure:
+            self._session = before
+            self._exchange.endpoint.refuse(invited.leg, failure.status, str(failure))
+            return
+        self._adopt(invited.leg)
+        self._exchange.endpoint.answer(invited.leg, body)
+        self._on_event(LegMoved("replaces"))
+
+    def refer(self, target: str) -> None:
+        """Ask the far end to call `target` instead of us; LegTransfer follows."""
+        dialog = self.dialog
+        if dialog is None or self._state != "up":
+            raise LegFailed(UNAVAILABLE, "the leg is not in talk")
+        try:
+            self._exchange.endpoint.do(
+                lambda agent, now: agent.transfers.refer(dialog, target, now)
+            )
+        except SipError as error:
+            raise LegFailed(BAD_REQUEST, str(error)) from error
+
+    def press(self, digits: str) -> None:
+        """Press keys by SIP INFO."""
+        for digit in digits:
+            self._inform(*info_digits.written(digit))
+
+    def _inform(self, content_type: str, body: bytes) -> None:
+        dialog = self.dialog
+        if dialog:
+            self._exchange.endpoint.do(
+                lambda agent, now: agent.calls.inform(dialog, content_type, body, now)
+            )
 
     def refuse(self, status: int, reason: str) -> None:
         """Refuse the incoming INVITE; when it is for want of room, say when to try again."""
@@ -183,6 +335,9 @@ class SipLeg:
     def hang_up(self, dialed: bool) -> None:
         """End the leg in whatever state it is: CANCEL, refuse or BYE."""
         state, self._state = self._state, "over"
+        self._ways.clear()
+        if self._move:
+            self._exchange.endpoint.cancel(self._move.dialog)
         if self.dialog is None or state == "over":
             return
         if state == "up":
@@ -194,12 +349,13 @@ class SipLeg:
 
     async def close(self) -> StreamReport | None:
         """Close the stream, and with it recording and capture; the dialog must be over."""
-        if self.sip_call_id:
-            self._exchange.wire.release(self.sip_call_id)
+        for dialog, call_id in self._claimed.items():
+            self._exchange.dialogs.pop(dialog, None)
+            self._exchange.wire.release(call_id)
         stream, self._stream = self._stream, None
         return await stream.close() if stream else None
 
-    def handle(self, event: sip.SipEvent) -> None:
+    def handle(self, event: sip.DialogEvent) -> None:
         """Take one event of this leg's dialog."""
         try:
             self._handle(event)
@@ -208,7 +364,11 @@ class SipLeg:
             self.hang_up(dialed=True)
             self._on_event(LegEnded(str(failure)))
 
-    def _handle(self, event: sip.SipEvent) -> None:
+    def _handle(self, event: sip.DialogEvent) -> None:
+        if event.leg != self.dialog:
+            if self._move and event.leg == self._move.dialog:
+                self._handle_move(self._move, event)
+            return  # else a dialog that this leg has left
         match event:
             case sip.Rang():
                 self._take_answer(event.body)
@@ -217,8 +377,66 @@ class SipLeg:
                 self._come_up(event)
             case sip.Offered():
                 self._answer_offer(event)
+            case sip.Refused() if event.status in MOVE_ON and self._ways:
+                self._call_next()
             case sip.Refused() | sip.Cancelled() | sip.Ended():
                 self._go_down(event)
+            case _:
+                self._handle_talk(event)
+
+    def _handle_talk(self, event: sip.DialogEvent) -> None:
+        """Take what the far end says besides setting up and ending the call."""
+        match event:
+            case sip.Informed():
+                self._informed(event)
+            case sip.Referred():
+                self._on_event(
+                    LegReferred(event.referral, event.target, event.replaces, event.referred_by)
+                )
+            case sip.ReferProgress():
+                self._on_event(LegTransfer(event.status, event.reason, event.final))
+
+    def _informed(self, event: sip.Informed) -> None:
+        if pressed := info_digits.read(event.content_type, event.body):
+            self._on_event(LegDigit(*pressed))
+        elif event.method == "MESSAGE":
+            self._on_event(LegMessage(event.body.decode("utf-8", "replace")))
+
+    def _handle_move(self, move: Move, event: sip.DialogEvent) -> None:
+        """Take an event of the call that the far end asked for."""
+        match event:
+            case sip.Rang():
+                self._tell_referral(move, event.status, "Ringing")
+            case sip.Answered():
+                self._moved(move, event)
+            case sip.Refused() | sip.Ended():
+                self._move = None
+                status = event.status if isinstance(event, sip.Refused) else UNAVAILABLE
+                self._tell_referral(move, status, "Failed")
+
+    def _moved(self, move: Move, event: sip.Answered) -> None:
+        """The new far end answered: it has the stream now, and the old one is told."""
+        self._move = None
+        before, self._session = self._session, move.session
+        try:
+            self._take_answer(event.body)
+        except LegFailed as failure:
+            self._session = before
+            self._exchange.endpoint.bye(move.dialog)
+            self._tell_referral(move, NOT_ACCEPTABLE, str(failure))
+            return
+        self._tell_referral(move, 200, "OK")
+        old, self.dialog = self.dialog, move.dialog
+        if old:
+            self._exchange.endpoint.bye(old)
+        self._on_event(LegMoved("refer"))
+
+    def _tell_referral(self, move: Move, status: int, reason: str) -> None:
+        dialog = self.dialog
+        if dialog:
+            self._exchange.endpoint.do(
+                lambda agent, now: agent.transfers.tell(dialog, move.referral, status, reason, now)
+            )
 
     def _come_up(self, event: sip.Answered | sip.Confirmed) -> None:
         if self._state == "over":  # the answer crossed our CANCEL: the user agent says BYE
@@ -250,13 +468,26 @@ class SipLeg:
             )
         except MediaError as error:
             raise LegFailed(UNAVAILABLE, str(error)) from error
-        host, number = self._exchange.signalled_host, self._exchange.entropy.integer(48)
-        self._session = Session(host, self._stream.port, number)
+        self._session = self._fresh_session()
         return self._session
 
-    def _claim(self, sip_call_id: str) -> None:
-        self.sip_call_id = sip_call_id
-        self._exchange.wire.claim(sip_call_id, self._capture)
+    def _fresh_session(self) -> Session:
+        """Our side of a new offer/answer exchange over the open stream."""
+        host, number = self._exchange.signalled_host, self._exchange.entropy.integer(48)
+        return Session(host, self.stream.port, number)
+
+    def _adopt(self, dialog: str) -> None:
+        """This dialog is the leg's from now on."""
+        self.dialog = dialog
+        self._claim(dialog)
+
+    def _claim(self, dialog: str) -> None:
+        """Events of a dialog come to this leg, and so do its messages once there is a stream."""
+        call_id = self._exchange.endpoint.call_id(dialog)
+        self._exchange.dialogs[dialog] = self
+        self._claimed[dialog] = self.sip_call_id = call_id
+        if self._stream:  # until then the wire log keeps them
+            self._exchange.wire.claim(call_id, self._capture)
 
     def _capture(self, message: sip.WireMessage) -> None:
         if self._stream:

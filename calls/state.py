@@ -18,6 +18,7 @@ NEXT: dict[CallStatus, frozenset[CallStatus]] = {
 }
 
 ASSISTANT_ENDED = "assistant-ended-call"
+FORWARDED = "assistant-forwarded-call"
 CUSTOMER_ENDED = "customer-ended-call"
 CALLER_GAVE_UP = "call.ringing.sip-inbound-caller-hungup-before-call-connect"
 INBOUND_FAILED = "call.in-progress.error-sip-inbound-call-failed-to-connect"

@@ -7,7 +7,7 @@ how long each answer took is measured here, on the packets the caller sent and g
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,7 +36,9 @@ from ..media import plane
 from ..media.io.client import spawn_media_process
 from ..providers.catalog import ProviderCatalog
 from ..sip import UserAgentSettings
+from ..sip.events import SipEvent
 from ..sip.io.endpoint import SipEndpoint
+from ..sip.leg import Invitation
 from ..sip.message import SipParseError, Uri
 from .api import Api
 from .caller_turns import Action, Answered, CallerTurns, HangUp, SpeakLine
@@ -89,9 +91,9 @@ async def call(request: CallRequest) -> int:
     host = request.host or _own_address(uri.host, uri.port or 5060)
     if request.folder:
         request.folder.mkdir(parents=True, exist_ok=True)
-    async with _exchange(host) as (exchange, caller):
+    async with _exchange(host) as exchange:
         follower = Follower(Api.find(request.api, request.key))
-        return await caller.converse(exchange, request, lines, follower)
+        return await _Caller().converse(exchange, request, lines, follower)
 
 
 class _Caller:
@@ -116,11 +118,9 @@ class _Caller:
         address = f"[{exchange.media_host}]" if ":" in exchange.media_host else exchange.media_host
         try:
             print(f"Calling {request.target} …", flush=True)
-            await leg.dial(
-                request.target,
-                from_uri=f"sip:caller@{address}:{exchange.endpoint.port}",
-                transport=request.transport,
-            )
+            caller = f"sip:caller@{address}:{exchange.endpoint.port}"
+            way = Invitation(request.target, caller, b"", transport=request.transport)
+            await leg.dial([way])
             headers = await self._answered()
             async with follower.following(dict(headers).get("X-Call-Id")):
                 await self._talk(leg, lines)
@@ -178,15 +178,11 @@ class _Caller:
             case Answered(_, latency_s):
                 print(f"            ({latency_s * 1000:.0f} ms until the answer)", flush=True)
 
-    def on_sip(self, event: object) -> None:
-        """Pass an event of our dialog to the leg."""
-        if self.leg and getattr(event, "leg", None) == self.leg.dialog:
-            self.leg.handle(event)  # type: ignore[arg-type]
-
 
 @contextlib.asynccontextmanager
-async def _exchange(host: str) -> AsyncIterator[tuple[Exchange, _Caller]]:
-    clock, entropy, wire, caller = SystemClock(), SystemEntropy(), WireLog(), _Caller()
+async def _exchange(host: str) -> AsyncIterator[Exchange]:
+    clock, entropy, wire = SystemClock(), SystemEntropy(), WireLog()
+    told: list[Callable[[SipEvent], None]] = []
     media = await spawn_media_process(
         ports=CALLER_PORTS, capacity=1, on_fault=lambda why: print(f"aywa: {why}")
     )
@@ -194,14 +190,16 @@ async def _exchange(host: str) -> AsyncIterator[tuple[Exchange, _Caller]]:
         endpoint = await SipEndpoint.start(
             host,
             0,
-            on_event=caller.on_sip,
+            on_event=lambda event: told[0](event),
             on_wire=wire.write,
             settings=UserAgentSettings(host=host, product="Aywa caller"),
             clock=clock,
             entropy=entropy,
         )
         try:
-            yield Exchange(endpoint, media, wire, entropy, host, host), caller
+            exchange = Exchange(endpoint, media, wire, entropy, host, host)
+            told.append(exchange.on_sip)
+            yield exchange
         finally:
             await endpoint.close()
     finally:

@@ -172,12 +172,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Digit:
-    """A DTMF digit (RFC 4733), reported once, when its end is known."""
+    """A DTMF digit, reported once, when its end is known."""
 
     stream: str
     at: float
     digit: str
     duration_s: float
+    heard_by: Literal["rtp", "inband", "info"] = "rtp"
+    """RFC 4733 events, tones in the audio, or SIP INFO."""
 
 
 @dataclass(frozen=True, slots=True)

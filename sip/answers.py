@@ -46,12 +46,11 @@ class Answers:
     def send(self, leg: Leg, transaction: Transaction, response: Response, now: float) -> None:
         """Send a 2xx to an INVITE and keep sending it."""
         settings = self._legs.settings
-        described = bool(leg.called and leg.called.described)
         leg.unacknowledged = PendingAnswer(
             transaction=transaction,
             response=response,
             sequence=transaction.request.cseq.sequence,
-            offered=bool(response.body) and not transaction.request.body and not described,
+            offered=bool(response.body) and not transaction.request.body,
             gap=settings.t1,
             until=now + settings.patience,
         )

@@ -4,8 +4,9 @@ A verb on a leg that is over, or not in the state for it, does nothing but count
 are normal.
 """
 
+from .digest import Authenticator
 from .errors import LocalSipError
-from .events import InformAnswered
+from .events import Ended, InformAnswered
 from .in_dialog import say_bye, send_in_dialog
 from .invite_client import InviteClient
 from .invite_server import InviteServer
@@ -49,6 +50,12 @@ class Calls:
         if known is None or known.dialog is None:
             raise LocalSipError(f"the leg {leg} is not answered")
         return value_of(known.dialog)
+
+    def authenticate(self, leg: str, authenticator: Authenticator) -> None:
+        """Answer challenges to our requests in a call that came in; for one of ours its Invitation
+        says with what."""
+        if known := self._legs.get(leg):
+            known.authenticator = authenticator
 
     def ring(
         self,
@@ -159,6 +166,7 @@ class Calls:
         if leg.state is LegState.CALLING:
             self._client.cancel(leg, (), now)
         elif leg.state is LegState.ANSWERED:
+            self._legs.events.append(Ended(leg.id, "replaced"))
             leg.goodbye = ()
         elif leg.dialog:
             say_bye(self._legs, leg, leg.dialog, (), now)

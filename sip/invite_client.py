@@ -43,6 +43,7 @@ class InviteClient:
         """Send an INVITE. Raises SipParseError, LocalSipError for unusable URIs."""
         entropy = self._legs.entropy
         call_id, tag = entropy.token(16), entropy.token()
+        calling = Calling(invitation)
         leg = Leg(
             id=entropy.uuid(),
             call_id=call_id,
@@ -51,10 +52,10 @@ class InviteClient:
             invite=_opening(invitation, call_id, tag),
             authenticator=invitation.authenticator,
             contact=(invitation.contact_user, invitation.line),
-            calling=Calling(invitation),
+            calling=calling,
         )
         leg.talk.description = invitation.body
-        self._start(leg, routes_of(invitation), now)
+        self._start(leg, calling, routes_of(invitation), now)
         if leg.state is not LegState.OVER:
             self._legs.add(leg)
         return leg
@@ -70,27 +71,22 @@ class InviteClient:
         if calling.provisional:
             self._send_cancel(leg, calling, now)
 
-    def _start(self, leg: Leg, routes: list[Route], now: float) -> None:
-        if leg.calling is None:
-            return
-
+    def _start(self, leg: Leg, calling: Calling, routes: list[Route], now: float) -> None:
         def build(route: Route) -> Request:
-            leg.invite = self._build(leg, route)
+            leg.invite = self._build(leg, calling, route)
             return leg.invite
 
         def take(outcome: Outcome, source: Hop | None, now: float) -> None:
-            self._take(leg, outcome, source, now)
+            self._take(leg, calling, outcome, source, now)
 
         attempt = Attempt(self._legs.layer, build, routes, take, authenticator=leg.authenticator)
-        leg.calling.attempt = attempt
+        calling.attempt = attempt
         attempt.start(now)
 
-    def _build(self, leg: Leg, route: Route) -> Request:
+    def _build(self, leg: Leg, calling: Calling, route: Route) -> Request:
         """The INVITE for one try: the same call, a new number and a new branch."""
-        opening, calling = leg.invite, leg.calling
+        opening = leg.invite
         request = Request("INVITE", opening.target)
-        if calling is None:
-            return request
         calling.sequence += 1
         settings, invitation = self._legs.settings, calling.invitation
         fields = request.headers
@@ -117,10 +113,9 @@ class InviteClient:
         request.body = invitation.body
         return request
 
-    def _take(self, leg: Leg, outcome: Outcome, source: Hop | None, now: float) -> None:
-        calling = leg.calling
-        if calling is None:
-            return
+    def _take(
+        self, leg: Leg, calling: Calling, outcome: Outcome, source: Hop | None, now: float
+    ) -> None:
         if isinstance(outcome, Failure):
             self._failed(leg, outcome.status, _sentence(outcome), (), now)
         elif outcome.status < 200:
@@ -216,7 +211,7 @@ class InviteClient:
             attempt = calling.attempt
             if least > leg.talk.min_se_s and again and attempt and leg.state is LegState.CALLING:
                 leg.talk.min_se_s = least
-                self._start(leg, [attempt.transaction.route], now)
+                self._start(leg, calling, [attempt.transaction.route], now)
                 return True
         return False
 

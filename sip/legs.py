@@ -39,11 +39,6 @@ class Legs:
         """The legs that are not over, oldest first."""
         return list(self._legs)
 
-    @property
-    def full(self) -> bool:
-        """Whether one more incoming call is too many."""
-        return len(self._legs) >= self.settings.max_dialogs
-
     def add(self, leg: Leg) -> None:
         """Take in a leg, and its dialog if it has one."""
         self._legs[leg.id] = leg

@@ -31,6 +31,10 @@ RETRY = "offer"
 MAX_TRIES = 8
 OWNER_WAIT_S, OTHER_WAIT_S, STEP_S = 2.1, 0.0, 0.01
 OWNER_STEPS, OTHER_STEPS = 191, 201
+BUSY_S = 0.5
+"""Pause before an offer that waits looks again whether the way is free."""
+SOON = frozenset(map(str, range(11)))
+"""Values of Retry-After by which a peer asks for the offer again (RFC 3261 §14.2)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +46,7 @@ class Proposal:
     method: Method
     body: bytes | None
     refresh: bool = False
-    """Our own doing: the owner is not told."""
+    """Our own doing: the owner is told no more than the peer's description."""
     tries: int = 0
     acknowledgement: tuple[bytes, Route] | None = None
     request: Request | None = None
@@ -139,8 +143,8 @@ class Offers:
             return
         if leg.state is LegState.TALKING:
             self._refreshed(leg, response, now)
-        if proposal.body is not None and not proposal.refresh:
-            body = body_or_none(response)
+        body = body_or_none(response)
+        if proposal.body is not None and (body or not proposal.refresh):
             self._legs.events.append(OfferAnswered(leg.id, response.status, body))
 
     def _refreshed(self, leg: Leg, response: Response, now: float) -> None:
@@ -157,8 +161,8 @@ class Offers:
         if isinstance(outcome, Failure) or proposal.tries >= MAX_TRIES:
             return False
         leg, talk = proposal.leg, proposal.leg.talk
-        if outcome.status == 491:
-            self._wait(proposal, now)
+        if (wait := self._pause(leg, outcome)) is not None:
+            self._wait(proposal, now + wait)
             return True
         if outcome.status == 422 and (least := _min_se(outcome)) > talk.min_se_s:
             talk.min_se_s = least
@@ -170,25 +174,34 @@ class Offers:
         else:
             return False
         if busy(leg):
-            self._wait(proposal, now)
+            self._wait(proposal, now + BUSY_S)
         else:
             self._send(proposal, now)
         return True
 
-    def _wait(self, proposal: Proposal, now: float) -> None:
-        leg = proposal.leg
+    def _pause(self, leg: Leg, response: Response) -> float | None:
+        """How long to wait before the same request is sent again, seconds; None: it is not."""
+        if response.status == 500:  # RFC 3311 §5.3: the peer says when its own offer is answered
+            told = response.headers.first("Retry-After") or ""
+            return float(told) if told in SOON else None
+        if response.status != 491:
+            return None
         least, steps = (OWNER_WAIT_S, OWNER_STEPS) if leg.ours else (OTHER_WAIT_S, OTHER_STEPS)
-        wait = least + STEP_S * (self._legs.entropy.integer(32) % steps)
+        return least + STEP_S * (self._legs.entropy.integer(32) % steps)
+
+    def _wait(self, proposal: Proposal, until: float) -> None:
+        leg = proposal.leg
 
         def again(at: float) -> None:
             leg.talk.retry = None
+            proposal.dialog = leg.dialog or proposal.dialog  # an early one may have been lost
             if busy(leg):
-                self._wait(proposal, at)
+                self._wait(proposal, at + BUSY_S)
             else:
                 self._send(proposal, at)
 
         leg.talk.retry = again
-        self._legs.alarm(leg, RETRY, now + wait, again)
+        self._legs.alarm(leg, RETRY, until, again)
 
     def _drop_retry(self, leg: Leg) -> None:
         leg.talk.retry = None

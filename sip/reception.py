@@ -19,6 +19,7 @@ from .message import Request, Response, parse_message
 from .message.body import session_body
 from .refusals import check_accept, check_acceptable, refusal, turned_away
 from .replaces import replaced_leg
+from .stateless import StatelessAnswers
 from .transport import Hop
 
 
@@ -42,6 +43,7 @@ class Reception:
     ) -> None:
         self._legs = legs
         self._layer = legs.layer
+        self._stateless = StatelessAnswers(legs.layer, legs.entropy)
         self._doorkeeper = doorkeeper
         self._server = server
         self._dialogs = dialogs
@@ -116,14 +118,14 @@ class Reception:
 
     def _take_new(self, request: Request, source: Hop, now: float) -> None:
         party = self._admit(request, source, now)
-        if self._layer.is_merged(request) or self._layer.is_loop(request):
+        if self._layer.came_before(request):
             raise SipParseError("this request reached us before", status=482)
         check_acceptable(request, source)
         if request.method == "INVITE":
             self._take_invite(request, source, party, now)
         elif request.method == "OPTIONS":  # keeps nothing: a flood of them costs no memory
-            response = self._dialogs.consent(request, self._layer.stateless_tag(request))
-            self._layer.respond_stateless(request, response, source)
+            response = self._dialogs.consent(request, self._stateless.tag(request))
+            self._stateless.send(request, response, source)
         elif request.method in {"REFER", "MESSAGE"}:
             raise SipParseError(f"{request.method} is served within a call only", status=405)
         else:
@@ -155,9 +157,10 @@ class Reception:
     def _take_invite(self, request: Request, source: Hop, party: str | None, now: float) -> None:
         if self.closing:
             raise SipParseError("going out of service", status=503)
-        if self._legs.full:
+        settings = self._legs.settings
+        if len(self._legs) >= settings.max_dialogs:
             raise SipParseError("too many calls", status=503)
-        if len(self._layer) >= self._legs.settings.max_transactions:
+        if len(self._layer) >= settings.max_transactions:
             raise SipParseError("too many transactions", status=503)
         check_accept(request)
         body = session_body(request)
@@ -206,7 +209,7 @@ class Reception:
         if invite is None:
             raise SipParseError("there is no such transaction", status=481)
         leg = self._legs.waiting_on(invite)
-        tag = leg.local_tag if leg else self._layer.stateless_tag(request)
+        tag = leg.local_tag if leg else self._stateless.tag(request)
         response = self._dialogs.consent(request, tag)
         self._layer.respond(self._layer.accept(request, source), response, now)
         if leg is None:
@@ -245,8 +248,8 @@ class Reception:
         if request.method == "ACK":
             self._layer.counters.note_refusal(source.host, "ACK", 0, str(error))
             return
-        response = self._refusal(request, source, error, self._layer.stateless_tag(request))
-        self._layer.respond_stateless(request, response, source)
+        response = self._refusal(request, source, error, self._stateless.tag(request))
+        self._stateless.send(request, response, source)
 
     def _refusal(self, request: Request, source: Hop, error: SipParseError, tag: str) -> Response:
         why = str(error)

@@ -1,17 +1,15 @@
 """The transaction layer: every live transaction, their timers, and what waits to be sent.
 
-Matches messages to transactions (RFC 3261 §17.1.3, §17.2.3), carries out what the machines ask for,
-and answers without a transaction where none may be kept (§8.2.7). Knows nothing of dialogs.
+Matches messages to transactions (RFC 3261 §17.1.3, §17.2.3) and carries out what the machines ask
+for. Knows nothing of dialogs.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from ..base.ids import Entropy
 from .counters import Counters
-from .errors import SipParseError
 from .message.message import Request, Response
 from .message.via import MAGIC_COOKIE, Via
 from .settings import UserAgentSettings
@@ -69,7 +67,6 @@ class TransactionLayer:
         self.counters = Counters()
         self.outbox: list[Transmission] = []
         self._entropy = entropy
-        self._secret = entropy.token(16)  # makes stateless tags that nobody can guess
         self._timers: Timers[Transaction | Alarm] = Timers()
         self._clients: dict[TransactionKey, Transaction] = {}
         self._servers: dict[TransactionKey, Transaction] = {}
@@ -113,12 +110,13 @@ class TransactionLayer:
             self._merge[merge_key(request)] = transaction
         return transaction
 
-    def is_merged(self, request: Request) -> bool:
-        """Whether this request reached us before on another way (RFC 3261 §8.2.2.2)."""
-        return request.to.tag is None and merge_key(request) in self._merge
+    def came_before(self, request: Request) -> bool:
+        """Whether a request reached us on another way already (RFC 3261 §8.2.2.2).
 
-    def is_loop(self, request: Request) -> bool:
-        """Whether one of our own live INVITEs came back to us."""
+        Or is one of our own live INVITEs that came back.
+        """
+        if request.to.tag is None and merge_key(request) in self._merge:
+            return True
         branches = [via.branch for via in map(Via.parse, request.vias)]
         return any((branch, "INVITE") in self._clients for branch in branches)
 
@@ -132,20 +130,6 @@ class TransactionLayer:
         """Send a response; a 2xx to INVITE may be sent again while the transaction is Accepted."""
         signal = Signal.of_status(response.status)
         self._run(transaction, transaction.signal(signal, response), None, now)
-
-    def respond_stateless(self, request: Request, response: Response, source: Hop) -> None:
-        """Answer without keeping anything; a request without a usable Via cannot be answered."""
-        try:
-            route = response_route(request.via, source)
-        except SipParseError:
-            self.counters.dropped += 1
-            return
-        self.transmit(bytes(response), route, call_id_of(request))
-
-    def stateless_tag(self, request: Request) -> str:
-        """A To tag that is the same for each repetition of a request (§8.2.7)."""
-        material = "|".join([self._secret, *request.headers.all("Via"), call_id_of(request)])
-        return hashlib.sha256(material.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def transmit(self, data: bytes, route: Route, call_id: str) -> None:
         """Send bytes that no transaction guards: an ACK for a 2xx, a stateless answer."""

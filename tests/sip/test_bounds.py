@@ -54,6 +54,8 @@ def test_nothing_is_left_of_calls_when_their_time_is_over(wire: Wire) -> None:
         layer = side.agent._layer
         assert (len(layer), side.agent.legs, side.agent.next_timer()) == (0, [], None)
         assert layer._users == layer._merge == {}
+        legs = side.agent._legs
+        assert (legs._dialogs, legs._waiting, len(legs._over) <= 256) == ({}, {}, True)
 
 
 @pytest.mark.parametrize("zeros", ["0", "00", "0" * 9_000])

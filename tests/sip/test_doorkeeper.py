@@ -232,6 +232,21 @@ def test_our_requests_in_a_call_answer_challenges(wire: Wire, status: int) -> No
     assert [e.reason for e in wire.bob.of(Ended)] == ["bye"]
 
 
+def test_a_call_that_came_in_answers_challenges_when_told_with_what(wire: Wire) -> None:
+    eve = Caller(wire).answered()
+    authenticator = Authenticator(Credentials("eve", "s3cret"), SeededEntropy(4))
+    wire.bob.agent.calls.authenticate(eve.agent_leg, authenticator)
+    wire.bob.agent.calls.bye(eve.agent_leg, (), wire.now)
+    [out] = wire.bob.agent.messages_to_send()
+    bye = parse_message(out.data)
+    assert isinstance(bye, Request)
+    refused = bye.response(407)
+    refused.headers.add("Proxy-Authenticate", 'Digest realm="proxy", nonce="n1", qop="auth"')
+    [again] = map(parse_message, wire.raw(bytes(refused)))
+    assert again.headers.first("Proxy-Authorization")
+    assert again.cseq.sequence == bye.cseq.sequence + 1
+
+
 def test_without_credentials_a_challenge_is_a_refusal(wire: Wire) -> None:
     behind(wire, Challenged("pbx.example", accounts, "south"))
     wire.call()

@@ -166,6 +166,48 @@ def test_we_offer_by_update_to_those_who_take_it(wire: Wire) -> None:
     assert wire.count("alice", b"INVITE") == 1
 
 
+def test_a_peer_that_asks_us_to_wait_is_asked_again(wire: Wire) -> None:
+    talking(wire)
+    wire.alice.agent.calls.offer(wire.alice.leg, OFFER, wire.now)
+    [out] = wire.alice.agent.messages_to_send()
+    ours = parse_message(out.data)
+    assert isinstance(ours, Request)
+    later = ours.response(500)
+    later.headers.add("Retry-After", "3")
+    wire.raw(bytes(later), to="alice")
+    assert sent_at(wire, b"INVITE", 2.9) == []
+    wire.run(0.3)
+    [offered] = wire.bob.of(Offered)
+    wire.bob.agent.calls.accept_offer(offered.leg, ANSWER, wire.now)
+    wire.run(0.1)
+    assert [e.status for e in wire.alice.of(OfferAnswered)] == [200]
+
+
+def test_an_offer_that_waited_through_theirs_comes_after_it(wire: Wire) -> None:
+    talking(wire)
+    glare(wire, "alice")
+    wire.bob.agent.calls.offer(wire.bob.leg, b"v=0 bob", wire.now)
+    wire.run(6)  # Alice's owner takes its time: her own offer waits
+    assert wire.count("alice", b"INVITE") == 1
+    wire.alice.agent.calls.accept_offer(wire.alice.leg, ANSWER, wire.now)
+    wire.run(1)
+    assert [e.body for e in wire.bob.of(Offered)] == [OFFER]
+
+
+def test_a_repeated_200_to_our_offer_gets_the_same_ack(wire: Wire) -> None:
+    talking(wire)
+    wire.alice.agent.calls.offer(wire.alice.leg, OFFER, wire.now)
+    wire.run(0.1)
+    wire.drop(lambda data: data.startswith(b"ACK"), 2)
+    wire.bob.agent.calls.accept_offer(wire.bob.leg, ANSWER, wire.now)
+    wire.run(5)
+    acks = [d for n, d in wire.sent if n == "alice" and d.startswith(b"ACK")][1:]
+    assert len(acks) == 3
+    assert len(set(acks)) == 1
+    assert [e.status for e in wire.alice.of(OfferAnswered)] == [200]
+    assert wire.count("bob", b"SIP/2.0 200") == 4
+
+
 def test_a_bye_answers_what_was_open(eve: Caller) -> None:
     invite = eve.text("INVITE", extra=SDP, body="v=0")
     eve.wire.raw(invite)

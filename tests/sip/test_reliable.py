@@ -247,6 +247,22 @@ def test_an_offer_before_anything_is_agreed_is_491(wire: Wire) -> None:
     assert [e.status for e in wire.bob.of(OfferAnswered)] == [491]
 
 
+def test_our_offer_in_a_later_200_is_answered_in_its_ack(wire: Wire) -> None:
+    """Early media before does not change that."""
+    eve = Prack(wire, PERMITTED)
+    [progress_] = eve.ring()
+    wire.bob.agent.calls.answer(eve.leg, ANSWER, (), wire.now)
+    ok = eve.prack(progress_)[-1]
+    wire.raw(request("ACK", to=f";tag={ok.to.tag}"))
+    eve.say("INVITE", ok)
+    wire.bob.agent.calls.accept_offer(eve.leg, b"v=0 ours", wire.now)
+    [again] = eve.sent()
+    assert again.body == b"v=0 ours"
+    eve.sequence -= 1
+    eve.say("ACK", again, body="v=0 theirs")
+    assert [e.body for e in wire.bob.of(Confirmed)] == [None, b"v=0 theirs"]
+
+
 # The caller's side, by hand -------------------------------------------------------------------
 
 

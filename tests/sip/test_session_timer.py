@@ -7,7 +7,7 @@ from aywa.sip import SipParseError, UserAgent, UserAgentSettings
 from aywa.sip.events import Answered, Ended, Invited, OfferAnswered, Offered, Refused, SipEvent
 from aywa.sip.leg import Invitation
 from aywa.sip.message import Request, Response, parse_message
-from aywa.sip.session_timer import SessionExpires
+from aywa.sip.session_timer import SessionExpires, SessionTimer
 
 from .conftest import ANSWER, OFFER, Wire
 from .test_calls import talking
@@ -169,12 +169,45 @@ def test_an_update_that_is_refused_405_becomes_a_re_invite(wire: Wire) -> None:
     again = next(m for m in out if isinstance(m, Request) and m.method == "INVITE")
     assert again.body == OFFER
     good = again.response(200)
+    good.headers.add("Content-Type", "application/sdp")
+    good.body = b"v=0 moved"
     good.headers.add("Contact", "<sip:eve@192.0.2.77:5070>")
     good.headers.add("Session-Expires", "200;refresher=uac")
     out = map(parse_message, wire.raw(bytes(good), to="alice"))
     assert [m.method for m in out if isinstance(m, Request)] == ["ACK"]
-    assert wire.alice.of(OfferAnswered) == []
+    assert [e.body for e in wire.alice.of(OfferAnswered)] == [b"v=0 moved"]
     assert wire.alice.agent.legs == [wire.alice.leg]
+
+
+def test_a_refresh_of_too_short_an_interval_asks_for_a_longer_one(wire: Wire) -> None:
+    ok = accept(invited(wire), [])
+    ok.headers.add("Session-Expires", "200;refresher=uac")
+    ok.headers.add("Allow", "UPDATE")
+    wire.raw(bytes(ok), to="alice")
+    wire.run(100.1)
+    update = last(wire, "alice", b"UPDATE")
+    assert isinstance(update, Request)
+    refused = update.response(422)
+    refused.headers.add("Min-SE", "400")
+    [again] = map(parse_message, wire.raw(bytes(refused), to="alice"))
+    assert isinstance(again, Request)
+    assert again.headers.first("Session-Expires") == "400;refresher=uac"
+    wire.raw(bytes(again.response(200)), to="alice")  # no word of a timer: it stays with us
+    leg = wire.alice.agent._legs.get(wire.alice.leg)
+    assert leg is not None
+    assert leg.talk.timer == SessionTimer(200, ours=True)
+
+
+def test_a_refresh_waits_for_an_offer_that_is_under_way(wire: Wire) -> None:
+    talking(wire)
+    wire.run(895)
+    wire.bob.agent.calls.offer(wire.bob.leg, b"v=0 hold", wire.now)
+    wire.run(8)
+    assert wire.count("alice", b"UPDATE") == 0
+    wire.alice.agent.calls.accept_offer(wire.alice.leg, ANSWER, wire.now)
+    wire.run(1000)
+    assert wire.count("alice", b"UPDATE") + wire.count("bob", b"UPDATE") >= 1
+    assert wire.alice.of(Ended) == []
 
 
 def test_a_refresh_that_fails_is_tried_until_the_session_expires(wire: Wire) -> None:

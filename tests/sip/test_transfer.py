@@ -165,6 +165,34 @@ def test_notifys_of_a_peer(eve: Caller, extra: str, body: str, status: int) -> N
         assert status_of(eve.say("NOTIFY", extra=extra, body=body)) == [481]
 
 
+def test_a_notify_may_come_before_the_answer_to_its_refer(eve: Caller) -> None:
+    wire = eve.wire
+    wire.bob.agent.transfers.refer(eve.agent_leg, CAROL, wire.now, [("X-Why", "lunch")])
+    [out] = wire.bob.agent.messages_to_send()
+    refer = parse_message(out.data)
+    assert isinstance(refer, Request)
+    assert refer.headers.first("X-Why") == "lunch"
+    kind = "Content-Type: message/sipfrag\r\nEvent: refer\r\n"
+    extra = kind + "Subscription-State: terminated;reason=noresource\r\n"
+    assert status_of(eve.say("NOTIFY", extra=extra, body="SIP/2.0 486 Busy Here")) == [200]
+    wire.raw(bytes(refer.response(202)))
+    wire.run(60)
+    assert [(e.status, e.reason, e.final) for e in wire.bob.of(ReferProgress)] == [
+        (486, "Busy Here", True)
+    ]
+
+
+def test_a_refer_before_the_answer_waits(wire: Wire) -> None:
+    eve = Caller(wire)
+    wire.bob.agent.calls.ring(eve.agent_leg, 180, wire.now)
+    [out] = wire.bob.agent.messages_to_send()
+    eve.tag = parse_message(out.data).to.tag
+    assert status_of(eve.say("REFER", extra=f"Refer-To: <{CAROL}>\r\n")) == [491]
+    assert sorted(status_of(eve.say("BYE"))) == [200, 487]
+    assert len(wire.bob.of(Cancelled)) == 1
+    assert wire.bob.agent.legs == []
+
+
 def test_a_notify_of_another_body_is_415(eve: Caller) -> None:
     eve.wire.bob.agent.transfers.refer(eve.agent_leg, CAROL, eve.wire.now)
     eve.wire.pump()
@@ -230,6 +258,20 @@ def test_a_call_takes_the_place_of_another(call: Wire) -> None:
     assert [(e.leg, e.reason) for e in call.bob.of(Ended)] == [(old, "replaced")]
     assert [e.reason for e in call.alice.of(Ended)] == ["bye"]
     assert call.bob.agent.legs == [invited.leg]
+
+
+def test_a_call_is_replaced_before_its_ack(wire: Wire) -> None:
+    eve = Caller(wire)
+    wire.bob.agent.calls.answer(eve.agent_leg, ANSWER, (), wire.now)
+    [out] = wire.bob.agent.messages_to_send()
+    tag = parse_message(out.data).to.tag
+    assert replacing(wire, value=f"call-1;to-tag={tag};from-tag=e1").status == 100
+    wire.bob.agent.calls.answer(wire.bob.leg, ANSWER, (), wire.now)
+    wire.pump()
+    assert [(e.leg, e.reason) for e in wire.bob.of(Ended)] == [(eve.agent_leg, "replaced")]
+    wire.raw(request("ACK", to=f";tag={tag}"))
+    assert wire.count("bob", b"BYE") == 1
+    assert len(wire.bob.of(Ended)) == 1
 
 
 def test_a_refused_replacement_leaves_the_call(call: Wire) -> None:
