@@ -17,7 +17,7 @@ from .edge import RequestEdge
 from .endpoint import Asked, Endpoint, Services
 from .metrics import Metrics
 from .openapi import describe
-from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk
+from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk, TrunkTester
 from .problems import HANDLERS
 from .routes import (
     artifacts,
@@ -45,6 +45,7 @@ def create_app(  # noqa: PLR0913 - each is a part that the runtime builds; all b
     store: Store,
     desk: CallDesk,
     trunks: TrunkDesk,
+    trunk_tester: TrunkTester,
     keys: ApiKeys,
     timeline: TimelineWaiter,
     version: str,
@@ -59,6 +60,7 @@ def create_app(  # noqa: PLR0913 - each is a part that the runtime builds; all b
         store=store,
         desk=desk,
         trunks=trunks,
+        trunk_tester=trunk_tester,
         keys=keys,
         timeline=timeline,
         metrics=metrics or Metrics(version),

@@ -16,7 +16,7 @@ from ..base.ids import Entropy
 from ..store.documents import Store
 from .auth import ApiKeys
 from .metrics import Metrics
-from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk
+from .ports import CallDesk, ReadinessCheck, TimelineWaiter, TrunkDesk, TrunkTester
 
 Access = Literal["key", "public", "metrics"]
 
@@ -28,6 +28,7 @@ class Services:
     store: Store
     desk: CallDesk
     trunks: TrunkDesk
+    trunk_tester: TrunkTester
     keys: ApiKeys
     timeline: TimelineWaiter
     metrics: Metrics

@@ -57,6 +57,10 @@ class TrunkDesk(Protocol):
         """How every trunk of an organisation is."""
         ...
 
+
+class TrunkTester(Protocol):
+    """Tries trunks."""
+
     async def test(self, org_id: str, credential_id: str, number: str | None) -> Document:
         """Ask the trunk with OPTIONS, REGISTER and an INVITE that is given up when it rings.
 

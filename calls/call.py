@@ -7,7 +7,7 @@ writer. Audio does not come this way: the leg hands it to the conversation at on
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -64,7 +64,9 @@ class Line:
     """What a call must know of the trunk that carries it."""
 
     dtmf: Literal["rfc4733", "info", "inband"]
-    transfer_target: Callable[[Transfer], str]
+    media_timeout_s: float
+    """How long no audio may come before the call is ended."""
+    transfer_target: Callable[[Transfer], Awaitable[str]]
     """The SIP URI that a transfer means. Raises CommandRefused when nobody may be called there."""
     on_referred: Callable[[SipLeg, LegReferred], None]
     """The far end asks us to call somebody: let the leg `move`, or `stay`."""
@@ -126,8 +128,8 @@ class Call:
             case _ if self._conversation:
                 self._conversation.on_media(event)
 
-    def control(self, command: ControlCommand) -> None:
-        """Carry out a command. Raises CallNotLive when nobody is talking yet or any more."""
+    async def control(self, command: ControlCommand) -> None:
+        """Carry out a command. Raises CallNotLive when nobody is talking, CommandRefused."""
         if isinstance(command, EndCall):
             self.end(state.MANUALLY_CANCELED)
             return
@@ -138,7 +140,7 @@ class Call:
             case SendDigits():
                 self._press(command)
             case Transfer():
-                self._transfer(command)
+                await self._transfer(command)
             case Say():
                 self._conversation.say(
                     command.content,
@@ -160,10 +162,10 @@ class Call:
         else:
             raise CommandRefused(f"Keys cannot be pressed by {method} in this call.")
 
-    def _transfer(self, command: Transfer) -> None:
+    async def _transfer(self, command: Transfer) -> None:
         """Raises CommandRefused."""
         try:
-            self._leg.refer(self._line.transfer_target(command))
+            self._leg.refer(await self._line.transfer_target(command))
         except LegFailed as failure:
             raise CommandRefused(str(failure)) from failure
 

@@ -7,26 +7,32 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..base.clock import iso
 from ..base.errors import AywaError
 from ..media import plane
-from ..providers.catalog import ProviderCatalog, Providers, UnknownProvider
+from ..providers.catalog import ProviderCatalog, UnknownProvider
 from ..sip import events as sip
-from ..sip.leg import Invitation
+from ..sip.identity import CallerIdentity, caller_identity
 from ..sip.message import SipParseError, Uri
 from ..store.artifacts import artifacts_of
 from ..store.documents import Document, StoreError
 from ..voice.conversation_events import ConversationEvent
+from ..voice.settings import ConversationSettings
 from . import state
+from .admission import Admission
 from .assistants import conversation_settings, merged
 from .call import Call, House, Line
 from .control import ControlCommand, Transfer
 from .errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, Leaving, UnknownCall
+from .originations import Originations
 from .sip_leg import Artifacts, Exchange, LegEvent, LegReferred, SipLeg
+from .trunks.directory import Directory
+from .trunks.gate import Denied, Gate
+from .trunks.trunk import Trunk
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +41,14 @@ Inbox = asyncio.Queue[LegEvent | ConversationEvent]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the desk permits."""
+class Switchboard:
+    """Who may call in, whom we may call, and how long without audio."""
 
-    max_calls: int
+    directory: Directory
+    gate: Gate
+    originations: Originations
+    admission: Admission
+    media_timeout_s: float = 60.0
     voice_enabled: bool = True
 
 
@@ -59,7 +69,7 @@ class Desk:
         exchange: Exchange,
         catalog: ProviderCatalog,
         data_dir: Path,
-        limits: Limits,
+        switchboard: Switchboard,
         on_ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_ended` is told the endedReason of each call."""
@@ -67,12 +77,10 @@ class Desk:
         self._exchange = exchange
         self._catalog = catalog
         self._data_dir = data_dir
-        self._limits = limits
+        self._board = switchboard
         self._on_ended = on_ended
         self._calls: dict[str, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.leaving = False
-        """No new call is taken or placed."""
         self.refused: Counter[int] = Counter()
 
     def live_count(self) -> int:
@@ -85,38 +93,60 @@ class Desk:
 
     def on_sip(self, event: sip.SipEvent) -> None:
         """Take one event of the SIP endpoint."""
-        if isinstance(event, sip.Invited):
-            self._receive(event)
-        else:
+        if not isinstance(event, sip.Invited):
             self._exchange.on_sip(event)
+        elif event.replaces and (leg := self._exchange.dialogs.get(event.replaces)):
+            leg.take_over(event)
+        else:
+            self._receive(event)
 
     async def place(self, org_id: str, request: Document) -> Document:
         """Begin an outbound call; gives its stored document. Raises CallRefused, AtCapacity."""
-        if not self._limits.voice_enabled:
+        if not self._board.voice_enabled:
             raise CallRefused("VOICE_PIPELINE_ENABLED is false: no assistant can talk.")
-        if self.leaving:
+        if self._board.admission.leaving:
             raise Leaving()
-        if self.live_count() >= self._limits.max_calls:
-            raise AtCapacity(self._limits.max_calls)
+        if full := self._board.admission.full():
+            raise AtCapacity(f"{full[0].upper()}{full[1:]}. Try again, or raise RUNTIME_MAX_CALLS.")
         number = await self._phone_number(org_id, request)
         assistant = await self._assistant_for(org_id, request)
         try:
             providers = self._catalog.providers(assistant)
         except UnknownProvider as error:
             raise CallRefused(str(error)) from error
-        ways = self._ways(number, request.get("customer") or {})
         document = self._document("outboundPhoneCall", "queued", org_id, request)
-        await self._house.store.insert("call", document)
-        leg, inbox, media = self._new_leg(document["id"], assistant)
-        call = self._new_call(document, leg, inbox, providers, assistant, media)
-        self._run(leg, call.dial(ways), call)
+        customer = request.get("customer") or {}
+        planned = await self._board.originations.plan(
+            document["id"], number, called=customer.get("number"), uri=customer.get("sipUri")
+        )
+        try:
+            if details := _details(planned.trunk):
+                document["phoneCallProviderDetails"] = details
+            await self._house.store.insert("call", document)
+            leg, inbox, media = self._new_leg(document["id"], assistant)
+            settings = _bounded(conversation_settings(assistant), planned.max_duration_s)
+            line = self._line(document["id"], number, planned.trunk)
+            call = Call(
+                self._house,
+                document,
+                leg,
+                inbox,
+                providers=providers,
+                settings=settings,
+                line=line,
+            )
+            self._attach(call, media)
+        except BaseException:
+            self._board.originations.release(document["id"])
+            raise
+        self._run(call.dial(planned.ways), call)
         return document
 
     async def control(self, org_id: str, call_id: str, command: ControlCommand) -> Document:
         """Steer a live call. Raises UnknownCall, CallNotLive, CommandRefused."""
         call = self._calls.get(call_id)
         if call and call.document["orgId"] == org_id:
-            call.control(command)
+            await call.control(command)
             return dict(call.document)
         if await self._house.store.get("call", org_id, call_id) is None:
             raise UnknownCall(f"There is no call {call_id}.")
@@ -124,7 +154,7 @@ class Desk:
 
     async def drain(self, patience_s: float) -> None:
         """Take no more calls, and return when the live ones are over or patience is."""
-        self.leaving = True
+        self._board.admission.leaving = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience_s)
 
@@ -144,7 +174,7 @@ class Desk:
         # The leg exists from the first moment, so that a CANCEL finds it.
         leg = SipLeg(self._exchange, call_id, on_event=inbox.put_nowait, on_media=media)
         leg.belongs_to(invited)
-        self._run(leg, self._take(invited, call_id, leg, inbox, media), None)
+        self._run(self._take(invited, call_id, leg, inbox, media), None)
 
     async def _take(
         self, invited: sip.Invited, call_id: str, leg: SipLeg, inbox: Inbox, media: "_MediaTap"
@@ -158,7 +188,11 @@ class Desk:
                 extra={"status": refusal.status, "why": refusal, "source": invited.source[0]},
             )
             leg.refuse(refusal.status, str(refusal))
+            await leg.close()
             return
+        finally:
+            if call_id not in self._calls:
+                self._board.gate.release(call_id)
         try:
             await call.answer(invited)
         finally:
@@ -168,35 +202,52 @@ class Desk:
         self, invited: sip.Invited, call_id: str, leg: SipLeg, inbox: Inbox, media: "_MediaTap"
     ) -> Call:
         """Find who takes the call. Raises _Refusal."""
-        if self.live_count() > self._limits.max_calls:
-            raise _Refusal(503, f"all {self._limits.max_calls} permitted calls are in use")
-        if self.leaving:
-            raise _Refusal(503, "going out of service")
-        if not self._limits.voice_enabled:
+        if not self._board.voice_enabled:
             raise _Refusal(503, "the voice pipeline is switched off")
-        user = _user(invited.request_uri)
+        called = self._board.directory.called(invited)
+        if called is None:
+            raise _Refusal(404, f"no phone number {_user(invited.request_uri)!r} here")
+        number, trunk = called.number, called.trunk
+        longest_s = self._room_on(trunk, call_id) if trunk else None
         try:
-            number = await self._house.store.phone_number_for(user)
-            assistant = await self._bound_assistant(number) if number else None
+            assistant = await self._bound_assistant(number)
         except StoreError as error:
             log.error("the store cannot be read", extra={"why": error})
             raise _Refusal(503, "the store cannot be read") from error
-        if number is None:
-            raise _Refusal(404, f"no phone number {user!r} here")
         if assistant is None:
-            raise _Refusal(480, f"the number {user!r} has no assistant")
+            raise _Refusal(480, f"the number {number.get('number')!r} has no assistant")
         try:
             providers = self._catalog.providers(assistant)
         except UnknownProvider as error:
             raise _Refusal(503, str(error)) from error
+        identity = caller_identity(invited.headers)
         fields = {
             "assistantId": assistant["id"],
             "phoneNumberId": number["id"],
-            "customer": _customer(invited),
+            "customer": _customer(invited, identity),
         }
+        if details := _details(trunk, identity):
+            fields["phoneCallProviderDetails"] = details
         document = self._document("inboundPhoneCall", "ringing", number["orgId"], fields, call_id)
         leg.keep(self._artifacts(call_id, assistant))
-        return self._new_call(document, leg, inbox, providers, assistant, media)
+        call = Call(
+            self._house,
+            document,
+            leg,
+            inbox,
+            providers=providers,
+            settings=_bounded(conversation_settings(assistant), longest_s),
+            line=self._line(call_id, number, trunk),
+        )
+        self._attach(call, media)
+        return call
+
+    def _room_on(self, trunk: Trunk, call_id: str) -> int | None:
+        """How long a call may last that comes by a trunk. Raises _Refusal when it is full."""
+        verdict = self._board.gate.receive(call_id, trunk)
+        if isinstance(verdict, Denied):
+            raise _Refusal(503, verdict.sentence)
+        return verdict.max_duration_s
 
     def _new_leg(self, call_id: str, assistant: Document) -> tuple[SipLeg, Inbox, "_MediaTap"]:
         media, inbox = _MediaTap(), Inbox()
@@ -204,30 +255,11 @@ class Desk:
         leg.keep(self._artifacts(call_id, assistant))
         return leg, inbox, media
 
-    def _new_call(
-        self,
-        document: Document,
-        leg: SipLeg,
-        inbox: Inbox,
-        providers: Providers,
-        assistant: Document,
-        media: "_MediaTap",
-    ) -> Call:
-        settings = conversation_settings(assistant)
-        call = Call(
-            self._house,
-            document,
-            leg,
-            inbox,
-            providers=providers,
-            settings=settings,
-            line=self._line(),
-        )
+    def _attach(self, call: Call, media: "_MediaTap") -> None:
         media.sink = call.on_media
         self._calls[call.id] = call
-        return call
 
-    def _run(self, leg: SipLeg, life: Coroutine[Any, Any, None], call: Call | None) -> None:
+    def _run(self, life: Coroutine[Any, Any, None], call: Call | None) -> None:
         task = asyncio.get_running_loop().create_task(life)
         self._tasks.add(task)
 
@@ -242,6 +274,7 @@ class Desk:
 
     def _forget(self, call: Call) -> None:
         if self._calls.pop(call.id, None):
+            self._board.gate.release(call.id)
             self._on_ended(call.document.get("endedReason", "unknown"))
 
     def _document(
@@ -294,34 +327,46 @@ class Desk:
                 raise CallRefused(f"There is no assistant {assistant_id}.")
         return merged(assistant, request.get("assistantOverrides") or {})
 
-    def _ways(self, number: Document, customer: Document) -> list[Invitation]:
-        target = customer.get("sipUri")
-        if not target:
-            raise CallRefused(
-                "customer.number needs a SIP trunk, which this version does not offer; "
-                "give customer.sipUri, such as sip:alice@192.0.2.1."
-            )
+    def _line(self, call_id: str, number: Document, trunk: Trunk | None) -> Line:
+        """What a call must know of the trunk that carries it."""
+        moves: set[asyncio.Task[None]] = set()
+
+        def referred(leg: SipLeg, event: LegReferred) -> None:
+            task = asyncio.get_running_loop().create_task(self._refer(call_id, number, leg, event))
+            moves.add(task)
+            task.add_done_callback(moves.discard)
+
+        async def target(wanted: Transfer) -> str:
+            if wanted.sip_uri is None and trunk is None:
+                raise CommandRefused("A transfer to a number needs a call by a SIP trunk.")
+            return await self._transfer_target(call_id, number, wanted)
+
+        dtmf = trunk.media.dtmf if trunk else "rfc4733"
+        return Line(dtmf, self._board.media_timeout_s, target, referred)
+
+    async def _transfer_target(self, call_id: str, number: Document, wanted: Transfer) -> str:
+        """Where the far end shall call; a far end pays itself, but it passes the same gate."""
+        key = f"{call_id}/transfer"
         try:
-            Uri.parse(target)
-        except SipParseError as error:
-            raise CallRefused(f"customer.sipUri is not a SIP URI: {error}") from error
-        user = number.get("number") or _user(number.get("sipUri") or "")
-        endpoint = self._exchange.endpoint
-        host = self._exchange.signalled_host
-        authority = f"[{host}]" if ":" in host else host
-        caller = f"sip:{user}@{authority}:{endpoint.port}"
-        return [Invitation(target, caller, b"", number.get("name"))]
+            planned = await self._board.originations.plan(
+                key, number, called=wanted.number, uri=wanted.sip_uri
+            )
+        except (CallRefused, AtCapacity) as error:
+            raise CommandRefused(str(error)) from error
+        self._board.originations.release(key)
+        return planned.ways[0].target
 
-    def _line(self) -> Line:
-        return Line("rfc4733", self._transfer_target, self._refuse_referral)
-
-    def _transfer_target(self, wanted: Transfer) -> str:
-        if wanted.sip_uri is None:
-            raise CommandRefused("A transfer to a number needs a SIP trunk.")
-        return wanted.sip_uri
-
-    def _refuse_referral(self, leg: SipLeg, event: LegReferred) -> None:
-        leg.stay(event.referral, 603)
+    async def _refer(self, call_id: str, number: Document, leg: SipLeg, event: LegReferred) -> None:
+        """The far end asks us to call somebody: by the same gate as every call of ours."""
+        key = f"{call_id}/{event.referral}"
+        try:
+            planned = await self._board.originations.plan(key, number, uri=event.target)
+        except (CallRefused, AtCapacity) as error:
+            log.warning("transfer refused", extra={"call": call_id, "why": error})
+            leg.stay(event.referral, 603)
+            return
+        self._board.originations.release(key)  # the call itself holds the place
+        leg.move(event.referral, replace(planned.ways[0], replaces=event.replaces))
 
 
 class _MediaTap:
@@ -342,8 +387,24 @@ def _user(uri: str) -> str:
         return ""
 
 
-def _customer(invited: sip.Invited) -> Document:
-    user = _user(invited.from_uri)
+def _details(trunk: Trunk | None, identity: CallerIdentity | None = None) -> Document:
+    """What the signalling tells of a call beyond the contract's own fields."""
+    known = identity.as_document() if identity else {}
+    if trunk:
+        known["trunkId"] = trunk.id
+    return {"sip": known} if known else {}
+
+
+def _bounded(settings: ConversationSettings, longest_s: int | None) -> ConversationSettings:
+    """The settings with a call that lasts no longer than a trunk permits."""
+    ending = settings.ending
+    if longest_s is None or ending.max_duration_s <= longest_s:
+        return settings
+    return replace(settings, ending=replace(ending, max_duration_s=float(longest_s)))
+
+
+def _customer(invited: sip.Invited, identity: CallerIdentity) -> Document:
+    user = identity.number or _user(invited.from_uri)
     digits = user.removeprefix("+")
     customer: Document = {"sipUri": invited.from_uri}
     if digits.isascii() and digits.isdigit() and len(digits) >= 3:

@@ -2,7 +2,7 @@
 
 CallError
 ├── CallRefused      the call cannot be placed; the message says what to change
-├── AtCapacity       every permitted call is in use; try again later
+├── AtCapacity       there is no room now; try again later
 ├── Leaving          the runtime is being stopped and takes no more calls
 ├── UnknownCall      no call of this organisation has that id
 ├── CallNotLive      the call exists but has ended, or has not begun
@@ -21,12 +21,10 @@ class CallRefused(CallError):
 
 
 class AtCapacity(CallError):
-    """Every permitted call is in use."""
+    """There is no room for the call now; in a moment there may be."""
 
-    def __init__(self, limit: int, retry_after_s: int = 5) -> None:
-        super().__init__(
-            f"All {limit} permitted calls are in use. Try again later, or raise RUNTIME_MAX_CALLS."
-        )
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
         self.retry_after_s = retry_after_s
 
 

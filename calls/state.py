@@ -35,14 +35,19 @@ PIPELINE_FAILURES = {
 }
 """What the conversation says of its own failures, in the words of the contract."""
 
-_PROVIDER_FAULT = "call.in-progress.error-providerfault-outbound-sip-"
+PROVIDER_FAULT = "call.in-progress.error-providerfault-outbound-sip-"
 
 _REFUSALS = {
-    403: f"{_PROVIDER_FAULT}403-forbidden",
-    603: f"{_PROVIDER_FAULT}403-forbidden",
-    401: f"{_PROVIDER_FAULT}407-proxy-authentication-required",
-    407: f"{_PROVIDER_FAULT}407-proxy-authentication-required",
+    403: f"{PROVIDER_FAULT}403-forbidden",
+    603: f"{PROVIDER_FAULT}403-forbidden",
+    402: f"{PROVIDER_FAULT}403-forbidden",
+    433: f"{PROVIDER_FAULT}403-forbidden",
+    607: f"{PROVIDER_FAULT}403-forbidden",
+    608: f"{PROVIDER_FAULT}403-forbidden",
+    401: f"{PROVIDER_FAULT}407-proxy-authentication-required",
+    407: f"{PROVIDER_FAULT}407-proxy-authentication-required",
     404: "sip-outbound-unallocated-number",
+    410: "sip-outbound-unallocated-number",
     484: "sip-outbound-unallocated-number",
     604: "sip-outbound-unallocated-number",
     408: "customer-did-not-answer",
@@ -50,7 +55,9 @@ _REFUSALS = {
     486: "customer-busy",
     487: "customer-did-not-answer",
     600: "customer-busy",
-    503: f"{_PROVIDER_FAULT}503-service-unavailable",
+    502: f"{PROVIDER_FAULT}503-service-unavailable",
+    503: f"{PROVIDER_FAULT}503-service-unavailable",
+    504: f"{PROVIDER_FAULT}503-service-unavailable",
 }
 
 

@@ -15,20 +15,16 @@ from ..api.metrics import Metrics
 from ..base.clock import SystemClock
 from ..base.ids import SystemEntropy
 from ..calls.call import House
-from ..calls.desk import Desk, Limits
+from ..calls.desk import Desk
 from ..calls.restart import end_abandoned_calls
-from ..calls.sip_leg import Exchange
 from ..calls.timeline import Timeline
-from ..calls.wire_log import WireLog
-from ..media.io.client import MediaPlane, spawn_media_process
+from ..media.io.client import spawn_media_process
 from ..providers.catalog import ProviderCatalog
 from ..providers.offline.demo import DEMO_ASSISTANT
-from ..sip import UserAgentSettings
-from ..sip.events import SipEvent
-from ..sip.io.endpoint import SipEndpoint
 from ..store.sqlite import SqliteStore
 from .first_start import DataFolder, Identity
 from .settings import Settings
+from .telephony import Telephony
 
 log = logging.getLogger(__name__)
 
@@ -43,19 +39,6 @@ class Runtime:
     desk: Desk
     identity: Identity
     catalog: ProviderCatalog
-
-
-class _NoTrunks:
-    async def refresh(self) -> None: ...
-
-    def status(self, org_id: str, credential_id: str) -> dict[str, object]:
-        return {}
-
-    def statuses(self, org_id: str) -> list[dict[str, object]]:
-        return []
-
-    async def test(self, org_id: str, credential_id: str, number: str | None) -> dict[str, object]:
-        return {}
 
 
 @asynccontextmanager
@@ -88,61 +71,18 @@ async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncI
         parts.push_async_callback(timeline.drain)
         metrics = Metrics(__version__)
         house = House(store, timeline, clock, settings.api_url)
-        desk = await _desk(settings, house, media, catalog, metrics)
-        parts.push_async_callback(desk.stop)
+        secret = folder.secret(entropy)
+        telephony = await Telephony.start(settings, house, media, catalog, metrics, secret=secret)
+        parts.push_async_callback(telephony.stop)
         app = create_app(
             store=store,
-            desk=desk.desk,
-            trunks=_NoTrunks(),
+            desk=telephony.desk,
+            trunks=telephony.trunks,
+            trunk_tester=telephony.tester,
             keys=ApiKeys.of({identity.api_key: identity.org_id}),
             timeline=timeline,
             version=__version__,
             metrics=metrics,
         )
         folder.tell_address(settings.api_url)
-        yield Runtime(app, desk.desk, identity, catalog)
-
-
-@dataclass(frozen=True, slots=True)
-class _StaffedDesk:
-    desk: Desk
-    endpoint: SipEndpoint
-
-    async def stop(self) -> None:
-        await self.desk.close()
-        await self.endpoint.close()
-
-
-async def _desk(
-    settings: Settings,
-    house: House,
-    media: MediaPlane,
-    catalog: ProviderCatalog,
-    metrics: Metrics,
-) -> _StaffedDesk:
-    """The desk behind its SIP endpoint. Calls that come before the desk stands wait in a list."""
-    entropy = SystemEntropy()
-    early: list[SipEvent] = []
-    receive: Callable[[SipEvent], None] = early.append
-    wire = WireLog()
-    endpoint = await SipEndpoint.start(
-        settings.sip_host,
-        settings.sip_port,
-        on_event=lambda event: receive(event),
-        on_wire=wire.write,
-        settings=UserAgentSettings(
-            host=settings.signalled_host,
-            port=settings.sip_port,
-            product=f"Aywa/{__version__}",
-            max_dialogs=2 * settings.max_calls + 16,
-        ),
-        clock=house.clock,
-        entropy=entropy,
-    )
-    exchange = Exchange(endpoint, media, wire, entropy, settings.sip_host, settings.signalled_host)
-    limits = Limits(settings.max_calls, settings.voice_enabled)
-    desk = Desk(house, exchange, catalog, settings.data_dir, limits, metrics.call_ended)
-    receive = desk.on_sip
-    for event in early:
-        desk.on_sip(event)
-    return _StaffedDesk(desk, endpoint)
+        yield Runtime(app, telephony.desk, identity, catalog)

@@ -19,6 +19,7 @@ from ..store.documents import Document, Store
 KEY_FILE = "development-key"
 STATE_FILE = "runtime.json"
 LOCK_FILE = "lock"
+SECRET_FILE, SECRET_OCTETS = "secret", 32
 DEMO_NUMBER = "demo"
 
 
@@ -64,6 +65,16 @@ class DataFolder:
             state["orgId"] = entropy.uuid()
             self._write_state(state)
         return Identity(state["orgId"], api_key or self._development_key(entropy))
+
+    def secret(self, entropy: Entropy) -> bytes:
+        """32 random octets that outlive restarts and leave the folder for nobody."""
+        path = self.path / SECRET_FILE
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if len(secret := bytes.fromhex(path.read_text().strip())) == SECRET_OCTETS:
+                return secret
+        text = entropy.token(SECRET_OCTETS)
+        _write_private(path, f"{text}\n")
+        return bytes.fromhex(text)
 
     def tell_address(self, api_url: str) -> None:
         """Write down where the API listens, for commands on the same machine."""

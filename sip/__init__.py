@@ -1,4 +1,4 @@
-"""SIP: messages, transactions, dialogs and a user agent, over UDP and TCP.
+"""SIP: messages, transactions, dialogs and a user agent, over UDP, TCP and TLS.
 
 Carries bodies without opening them; knows nothing of media, calls or documents.
 """

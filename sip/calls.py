@@ -52,8 +52,10 @@ class Calls:
         return value_of(known.dialog)
 
     def authenticate(self, leg: str, authenticator: Authenticator) -> None:
-        """Answer challenges to our requests in a call that came in; for one of ours its Invitation
-        says with what."""
+        """Say with what to answer challenges in a call that came in.
+
+        For a call of ours its Invitation says so.
+        """
         if known := self._legs.get(leg):
             known.authenticator = authenticator
 

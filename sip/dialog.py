@@ -28,6 +28,8 @@ class Dialog:
     transport: Transport
     flow: Hop | None = None
     """The far end of the TCP or TLS connection that the dialog came over."""
+    server: Hop | None = None
+    """The target, resolved, that our INVITE reached: a name of its own is not looked up again."""
     allows: frozenset[str] | None = None
     """The methods that the peer takes; None while it has not said."""
     supports: frozenset[str] = frozenset()
@@ -136,4 +138,10 @@ class Dialog:
         """Where the next request goes. Raises LocalSipError."""
         next_hop = self.routes[0].uri if self.routes else self.remote_target
         hop = Hop.of_uri(next_hop, self.transport)
+        server = self.server
+        if server and server.transport == hop.transport:
+            if hop.host == server.host:
+                hop = replace(hop, server_name=server.server_name)
+            elif hop.host == server.server_name and next_hop.port in {None, server.port}:
+                hop = server
         return Route(hop, self.flow if hop.transport == self.transport else None)

@@ -88,6 +88,7 @@ class InviteClient:
         opening = leg.invite
         request = Request("INVITE", opening.target)
         calling.sequence += 1
+        calling.provisional = False
         settings, invitation = self._legs.settings, calling.invitation
         fields = request.headers
         fields.add("Via", self._legs.layer.new_via(route))
@@ -151,7 +152,7 @@ class InviteClient:
             if len(calling.forks) >= MAX_FORKS:
                 self._legs.layer.counters.dropped += 1
                 return False
-            fork = Fork(Dialog.of_response(leg.invite, response, source))
+            fork = self._fork(leg, calling, response, source)
             calling.forks[tag] = fork
             self._legs.enter(leg, fork.dialog)
         else:
@@ -165,6 +166,11 @@ class InviteClient:
             fork.agreed = fork.agreed or fork.heard != before
         return True
 
+    def _fork(self, leg: Leg, calling: Calling, response: Response, source: Hop | None) -> Fork:
+        dialog = Dialog.of_response(leg.invite, response, source)
+        dialog.server = calling.attempt.hop if calling.attempt else None
+        return Fork(dialog)
+
     def _accepted(
         self, leg: Leg, calling: Calling, response: Response, source: Hop | None, now: float
     ) -> None:
@@ -175,7 +181,7 @@ class InviteClient:
         if len(calling.acknowledgements) >= MAX_FORKS:
             self._legs.layer.counters.dropped += 1
             return
-        fork = calling.forks.get(tag) or Fork(Dialog.of_response(leg.invite, response, source))
+        fork = calling.forks.get(tag) or self._fork(leg, calling, response, source)
         fork.dialog.relocate(response)
         ack = acknowledge(self._legs.layer, fork.dialog, leg.invite)
         if ack is None:  # the peer waits for it in vain and gives up by itself

@@ -99,7 +99,7 @@ class Calling:
     refused_intervals: int = 0
     """How often the session interval was found too small."""
     provisional: bool = False
-    """A provisional response came, so that CANCEL may be sent (§9.1)."""
+    """A provisional response to this try came, so that CANCEL may be sent (§9.1)."""
     cancelling: HeaderPairs | None = None
     """The headers of the CANCEL, once the owner has given up."""
     forks: dict[str, Fork] = field(default_factory=dict)

@@ -24,14 +24,8 @@ def check_acceptable(request: Request, source: Hop) -> None:
         raise SipParseError(f"{method} is not for a user agent", status=405)
     if method not in METHODS and method != "SUBSCRIBE":
         raise SipParseError(f"{method[:32]} is not known", status=501)
-    scheme = request.uri.scheme
-    if scheme != "sip" and (scheme != "sips" or source.transport != "tls"):
-        raise SipParseError(
-            f"cannot serve a {scheme[:32]}: URI over {source.transport}", status=416
-        )
-    date = request.headers.first("Date")
-    if date is not None and not date.endswith("GMT"):  # RFC 3261 §20.17: no other zone
-        raise SipParseError("Date is not in GMT")
+    if request.to.tag is None:  # within a call they matter to nobody, and a BYE must not fail
+        _check_target(request, source)
     hops = request.headers.first("Max-Forwards") or "70"
     if not hops.strip("0") and method != "OPTIONS":
         raise SipParseError("Max-Forwards is used up", status=483)
@@ -40,6 +34,17 @@ def check_acceptable(request: Request, source: Hop) -> None:
         raise SipParseError(", ".join(unknown), status=420)
     if method == "SUBSCRIBE":
         raise SipParseError("nothing here can be subscribed to", status=489)
+
+
+def _check_target(request: Request, source: Hop) -> None:
+    scheme = request.uri.scheme
+    if scheme != "sip" and (scheme != "sips" or source.transport != "tls"):
+        raise SipParseError(
+            f"cannot serve a {scheme[:32]}: URI over {source.transport}", status=416
+        )
+    date = request.headers.first("Date")
+    if date is not None and not date.endswith("GMT"):  # RFC 3261 §20.17
+        raise SipParseError("Date is not in GMT")
 
 
 def check_accept(request: Request) -> None:

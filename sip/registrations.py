@@ -51,6 +51,13 @@ class Registrations:
         if registration.state in ("trying", "failed") and not same and targets:
             self._begin(registration, now)
 
+    def refresh(self, registration_id: str, now: float) -> bool:
+        """Ask the registrar now, out of turn; False if there is no such registration."""
+        registration = self._known.get(registration_id)
+        if registration:
+            self._begin(registration, now)
+        return registration is not None
+
     def remove(self, registration_id: str, now: float) -> None:
         """Unregister."""
         if registration := self._known.pop(registration_id, None):

@@ -2,8 +2,8 @@
 
 A document is a JSON object with `id`, `orgId`, `createdAt` and `updatedAt`. The store knows nothing
 of what else stands in it, but for the few fields that can be searched. Every question names the
-organisation whose documents it is about; only `phone_number_for` and `live_calls` look across, as
-an inbound call and a restart must.
+organisation whose documents it is about; only `every`, `phone_number_for` and `live_calls` look
+across, as an inbound call and a restart must.
 
     StoreError
     ├── DocumentExists     a document of that kind and id is already there
@@ -119,6 +119,10 @@ class Store(Protocol):
         It matches a `number` equal to `user`, or the user part of a `sipUri`. When several do, the
         one that was created first: a later one cannot take its calls away.
         """
+        ...
+
+    async def every(self, kind: Kind, created_from: str = "") -> list[Document]:
+        """Documents of every organisation with this `createdAt` or a later one, oldest first."""
         ...
 
     async def live_calls(self) -> list[Document]:

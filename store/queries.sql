@@ -43,6 +43,12 @@ WHERE kind = 'phone_number' AND (number = :user OR sip_user = :user)
 ORDER BY created_at, id
 LIMIT 1;
 
+-- name: every
+-- Across organisations: trunks and their numbers are known to the whole process.
+SELECT document FROM documents
+WHERE kind = :kind AND created_at >= :created_from
+ORDER BY created_at, id;
+
 -- name: live_calls
 -- Across organisations: after a restart every call that was cut off is ended.
 SELECT document FROM documents

@@ -131,6 +131,10 @@ class SqliteStore:
     async def phone_number_for(self, user: str) -> Document | None:
         return _first(await self._run(self._reader, "phone_number_for", user=user))
 
+    async def every(self, kind: Kind, created_from: str = "") -> list[Document]:
+        rows = await self._run(self._reader, "every", kind=kind, created_from=created_from)
+        return [json.loads(row[0]) for row in rows]
+
     async def live_calls(self) -> list[Document]:
         return [json.loads(row[0]) for row in await self._run(self._reader, "live_calls")]
 

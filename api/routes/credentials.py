@@ -41,7 +41,7 @@ async def _test(asked: Asked) -> Response:
     body = await read_object(asked.request)
     check(TrunkTest, body)
     return JSONResponse(
-        await asked.services.trunks.test(asked.org_id, asked.id, body.get("number"))
+        await asked.services.trunk_tester.test(asked.org_id, asked.id, body.get("number"))
     )
 
 

@@ -113,6 +113,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
             store=store,
             desk=desk,
             trunks=trunks,
+            trunk_tester=trunks,
             keys=ApiKeys.of({KEY: ORG, OTHER_KEY: OTHER}),
             timeline=waiter,
             version="9.9",

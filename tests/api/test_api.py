@@ -151,7 +151,7 @@ def test_a_call_is_placed(api: Api) -> None:
         assert api.client.post("/call", json=wrong).status_code == 400, wrong
     api.desk.refuse = CallRefused("There is no assistant a.")
     assert api.client.post("/call", json=CALL).json()["message"] == "There is no assistant a."
-    api.desk.refuse = AtCapacity(7)
+    api.desk.refuse = AtCapacity("All 7 are in use.")
     full = api.client.post("/call", json=CALL)
     assert (full.status_code, full.headers["Retry-After"]) == (429, "5")
 

@@ -84,6 +84,8 @@ class RuntimeProcess:
             "RUNTIME_SIP_HOST": place.address,
             "RUNTIME_SIP_PORT": str(sip_port),
             "RUNTIME_RTP_PORTS": f"{first}-{last}",
+            "RUNTIME_SIP_TRUSTED": f"127.0.0.0/8, {place.address}/24",
+            "RUNTIME_SIP_TARGETS": f"127.0.0.0/8, {place.address}/24",
             "RUNTIME_MAX_CALLS": str(max_calls),
             "RUNTIME_DATA_DIR": str(folder),
             "RUNTIME_API_KEY": API_KEY,

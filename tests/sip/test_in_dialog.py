@@ -81,6 +81,10 @@ def test_other_methods_in_a_call_are_refused_and_harm_nothing(
     assert [e.reason for e in eve.wire.bob.of(Ended)] == ["bye"]
 
 
+def test_a_bye_is_not_refused_for_its_date(eve: Caller) -> None:
+    assert status_of(eve.say("BYE", extra="Date: Fri, 01 Jan 2010 16:00:00 EST\r\n")) == [200]
+
+
 def test_a_repeated_bye_gets_the_same_200(eve: Caller) -> None:
     bye = eve.text("BYE")
     assert eve.wire.raw(bye) == eve.wire.raw(bye)

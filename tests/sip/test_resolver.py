@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.peers.dns import NameServer
 
 from aywa.base.clock import SystemClock
 from aywa.base.ids import SeededEntropy
 from aywa.sip.io.resolver import NotResolved, Resolver
 from aywa.sip.message import Uri
 from aywa.sip.transport import Hop, Transport
+from tests.peers.dns import NameServer
 
 ZONE = {
     ("trunk.test", "NAPTR"): [

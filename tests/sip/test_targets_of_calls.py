@@ -69,6 +69,19 @@ def test_no_further_target_after_the_owner_gave_up(wire: Wire) -> None:
     assert [e.status for e in wire.alice.of(Refused)] == [503]
 
 
+def test_cancel_waits_for_a_word_of_the_target_that_is_tried(wire: Wire) -> None:
+    first, _ = invite(wire, Invitation(BOB, ALICE, OFFER, targets=[FIRST, SECOND]))
+    wire.alice.agent.receive(bytes(first.response(100)), FIRST, wire.now)
+    wire.alice.agent.receive(bytes(first.response(503)), FIRST, wire.now)
+    second = sent(wire)[-1][0]
+    wire.alice.agent.calls.cancel(wire.alice.leg, (), wire.now)
+    assert sent(wire) == []
+    wire.alice.agent.receive(bytes(second.response(100)), SECOND, wire.now)
+    [(cancel, hop)] = sent(wire)
+    assert (cancel.method, cancel.cseq.sequence, hop) == ("CANCEL", 2, SECOND)
+    assert cancel.headers.first("Via") == second.headers.first("Via")
+
+
 def test_the_service_route_is_kept_for_the_invite(wire: Wire) -> None:
     routes = ["<sip:edge.example;lr>", "<sip:core.example;lr>"]
     message, hop = invite(wire, Invitation(BOB, ALICE, OFFER, routes=routes))
@@ -161,3 +174,27 @@ def test_a_secure_call_in_and_the_requests_that_follow(wire: Wire) -> None:
     [bye] = wire.alice.agent.messages_to_send()
     assert (bye.route.hop.transport, bye.route.hop.port, bye.route.flow) == ("tls", 5061, source)
     assert bye.data.startswith(b"BYE sips:eve@192.0.2.9 ")
+
+
+@pytest.mark.parametrize(
+    ("contact", "expected"),
+    [
+        (
+            "<sip:eve@192.0.2.31:5071;transport=tls>",
+            Hop("tls", "192.0.2.31", 5071, "edge.example"),
+        ),
+        ("<sip:eve@edge.example;transport=tls>", Hop("tls", "192.0.2.31", 5061, "edge.example")),
+        ("<sip:eve@edge.example:9999;transport=tls>", Hop("tls", "edge.example", 9999)),
+        ("<sip:eve@192.0.2.99;transport=tls>", Hop("tls", "192.0.2.99", 5061)),
+    ],
+)
+def test_a_target_that_was_resolved_keeps_its_name_in_the_dialog(
+    wire: Wire, contact: str, expected: Hop
+) -> None:
+    target = Hop("tls", "192.0.2.31", 5061, "edge.example")
+    first, _ = invite(wire, Invitation("sip:b@edge.example", ALICE, OFFER, targets=[target]))
+    ok = accept(first, [])
+    data = bytes(ok).replace(b"<sip:eve@192.0.2.77:5070>", contact.encode())
+    wire.alice.agent.receive(data, Hop("tls", "192.0.2.31", 5061), wire.now)
+    wire.alice.agent.calls.bye(wire.alice.leg, (), wire.now)
+    assert [hop for m, hop in sent(wire) if m.method == "BYE"] == [expected]

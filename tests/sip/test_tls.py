@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.peers.certificates import Authority
 
 from aywa.base.clock import SystemClock
 from aywa.base.ids import SystemEntropy
@@ -21,6 +20,7 @@ from aywa.sip.io.tls import TlsFiles, TlsRefused, check_peer
 from aywa.sip.leg import Invitation
 from aywa.sip.settings import LocalAddress
 from aywa.sip.transport import Hop
+from tests.peers.certificates import Authority
 
 from .test_endpoint import OFFER, Phone
 
