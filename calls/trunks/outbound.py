@@ -199,25 +199,22 @@ def _caller(trunk: Trunk, number: Document, own_host: str) -> _Caller:
     user = _escaped(filled(wanted.from_user, values))
     from_uri = f"sip:{user}@{host}" if user else f"sip:{host}"
     name = _shown(filled(wanted.from_name, values)) or None
-    identity = filled(wanted.asserted_identity, values)
-    headers: list[tuple[str, str]] = []
+    headers: list[tuple[str, str | None]] = []
     if wanted.privacy:
         # RFC 3325 §9.3: who the network shall not show it must still be told.
-        headers.append(
-            (
-                "P-Asserted-Identity",
-                _identity(identity or filled(wanted.from_user, values), name, host),
-            )
-        )
+        template = wanted.asserted_identity or wanted.from_user
+        headers.append(("P-Asserted-Identity", _identity(template, values, name, host)))
         headers.append(("Privacy", "id"))
         from_uri, name = ANONYMOUS_URI, ANONYMOUS_NAME
-    elif identity:
-        headers.append(("P-Asserted-Identity", _identity(identity, name, host)))
+    elif wanted.asserted_identity:
+        value = _identity(wanted.asserted_identity, values, name, host)
+        headers.append(("P-Asserted-Identity", value))
     if trunk.diversion:
-        headers.append(("Diversion", _diversion(filled(trunk.diversion, values), host)))
+        headers.append(("Diversion", _diversion(trunk.diversion, values, host)))
+    told = tuple((header, value) for header, value in headers if value)
     contact = _escaped(filled(wanted.contact_user, values))
     contact = contact or (trunk.contact_user if trunk.register else user)
-    return _Caller(from_uri, name, tuple(headers), contact or None)
+    return _Caller(from_uri, name, told, contact or None)
 
 
 def _variables(trunk: Trunk, number: Document) -> dict[str, str]:
@@ -231,22 +228,23 @@ def _variables(trunk: Trunk, number: Document) -> dict[str, str]:
     }
 
 
-def _identity(text: str, name: str | None, host: str) -> str:
-    """A P-Asserted-Identity value of a whole one, a URI, or a user."""
-    text = _CONTROL.sub("", text)
-    if "<" in text:
-        return text
-    if re.match(r"(?i)(?:sips?|tel):", text):
+def _identity(template: str, values: Mapping[str, str], name: str | None, host: str) -> str | None:
+    """A P-Asserted-Identity value of a template: a whole value, a URI, or a user.
+
+    What is filled in decides nothing: a name that looks like a URI is no URI.
+    """
+    text = _CONTROL.sub("", filled(template, values))
+    if "<" in template or not text:
+        return text or None
+    if re.match(r"(?i)(?:sips?|tel):", template):
         return str(Address(Uri.parse(text), name))
     return str(Address(Uri.parse(f"sip:{_escaped(text)}@{host}"), name))
 
 
-def _diversion(text: str, host: str) -> str:
-    """A Diversion value (RFC 5806 §4) of a whole one, a URI, or a user."""
-    text = _CONTROL.sub("", text)
-    if "<" in text:
-        return text
-    return f"{_identity(text, None, host)};reason=unconditional"
+def _diversion(template: str, values: Mapping[str, str], host: str) -> str | None:
+    """A Diversion value (RFC 5806 §4) of a template, in the same three forms."""
+    value = _identity(template, values, None, host)
+    return value if value is None or "<" in template else f"{value};reason=unconditional"
 
 
 def _shown(name: str) -> str:

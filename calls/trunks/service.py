@@ -5,6 +5,7 @@ when an event or a change comes. The endpoint and the resolver are handed in.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
@@ -333,10 +334,10 @@ class TrunkService:
                 await self._look_up_all(due)
                 continue
             wait = min(self._due.values(), default=now + LOOK_UP_EVERY_S) - now
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                continue
+            # Not wait_for: up to Python 3.11 it loses a cancellation that meets the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
 
     async def _look_up_all(self, due: Sequence[str]) -> None:
         room = asyncio.Semaphore(LOOK_UPS_AT_ONCE)

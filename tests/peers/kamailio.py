@@ -74,6 +74,12 @@ request_route {{
 """
 
 
+def modules() -> str:
+    """Where Debian keeps Kamailio's modules."""
+    [folder] = Path("/usr/lib").glob("*/kamailio/modules")
+    return f"{folder}/"
+
+
 @dataclass(slots=True)
 class Kamailio:
     """A running Kamailio. `sip:NAME@trunk.test` is a registered phone, or else at the gateway."""
@@ -87,7 +93,6 @@ class Kamailio:
         """Start it and wait until it listens. `gateway` may call without a password, and gets every
         call to a name that is not registered."""
         port = place.free_port()
-        [modules] = Path("/usr/lib").glob("*/kamailio/modules")
         config = place.folder / "kamailio.cfg"
         config.write_text(
             CONFIG.format(
@@ -95,7 +100,7 @@ class Kamailio:
                 port=port,
                 realm=REALM,
                 password=PASSWORD,
-                modules=f"{modules}/",
+                modules=modules(),
                 gateway_host=gateway[0],
                 gateway_port=gateway[1],
             )

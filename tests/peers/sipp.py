@@ -28,6 +28,7 @@ class Sipp:
         *,
         calls: int = 1,
         extra: tuple[str, ...] = (),
+        port: int | None = None,
         timeout_s: int = 30,
     ) -> "Sipp":
         """Start a built-in scenario (`uac`, `uac_pcap`, `uas`, …) or a scenario file.
@@ -39,7 +40,7 @@ class Sipp:
         folder = place.folder / f"sipp-{len(place.programs)}"
         folder.mkdir()
         (folder / "pcap").symlink_to(SIPP_CAPTURES)
-        port = place.free_port()
+        port = port or place.free_port()
         media_port, _ = place.free_range(4)  # SIPp takes the media port and the one two above
         chosen = ["-sf", str(scenario)] if isinstance(scenario, Path) else ["-sn", scenario]
         command = ["sipp", *chosen, "-i", place.address, "-p", str(port)]

@@ -113,6 +113,14 @@ def test_caller_id_templates() -> None:
     assert call.contact_user == "c-alice"
 
 
+@pytest.mark.parametrize("name", ["tel:911", "<sip:boss@x>", "a@b", "sip:"])
+def test_a_name_that_looks_like_a_uri_is_none(name: str) -> None:
+    on = trunk(sip={"callerId": {"assertedIdentity": "{{name}}"}})
+    value = dict(planned(on, number=phone_number("n", "+4930123456", name=name)).headers)
+    uri = Address.parse(value["P-Asserted-Identity"]).uri
+    assert (uri.scheme, uri.host) == ("sip", "198.51.100.1")
+
+
 def test_who_wants_privacy_is_told_to_the_network_alone() -> None:
     call = planned(trunk(sip={"callerId": {"privacyEnabled": True}}))
     assert (call.from_uri, call.from_name) == ("sip:anonymous@anonymous.invalid", "Anonymous")
@@ -167,6 +175,8 @@ def test_no_name_or_number_breaks_out_of_its_header(name: str, prefix: str) -> N
     Uri.parse(call.from_uri)
     Uri.parse(call.ways[0].request_uri)
     fields = Headers(call.headers)
+    for value in fields.all("P-Asserted-Identity"):
+        Address.parse(value)
     fields.add("From", str(Address(Uri.parse(call.from_uri), call.from_name)))
     for value in fields.all("From"):
         Address.parse(value)
