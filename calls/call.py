@@ -21,11 +21,12 @@ from ..voice import conversation_events as said
 from ..voice.latency import TurnLatency
 from ..voice.session import Conversation
 from ..voice.settings import ConversationSettings
-from . import state
+from . import endings, state
 from .control import AddMessage, ControlCommand, EndCall, Say, SendDigits, Transfer
 from .errors import CallNotLive, CommandRefused
 from .report import Report, latency_document
 from .sip_leg import (
+    LegBroken,
     LegCancelled,
     LegDigit,
     LegDirection,
@@ -46,7 +47,7 @@ from .timeline import Source, Timeline
 log = logging.getLogger(__name__)
 
 GOODBYE_S = 0.5  # how long the answer to our BYE may take to reach the capture
-SIP_FAILURE_REASONS = {"no_ack": state.INBOUND_FAILED}
+LegOver = LegRefused | LegCancelled | LegEnded | LegBroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +183,12 @@ class Call:
                     await set_up
                     await self._follow(tasks)
                 except LegFailed as failure:
-                    failed = state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED
-                    self._settle(failed, str(failure))
+                    self._leg_over(LegBroken(failure.what, str(failure)))
                 if self._talk:
                     self._talk.cancel()  # tells what was heard of the last reply, then ends
         except* Exception as errors:  # a bug of ours ends this call and no other
             log.exception("call failed", extra={"call": self.id}, exc_info=errors)
-            self._settle(state.OUTBOUND_FAILED if self._dialed else state.INBOUND_FAILED, None)
+            self._settle_as(endings.failed("bug", dialed=self._dialed))
         finally:
             await self._wind_up()
 
@@ -203,7 +203,7 @@ class Call:
                     self._start_conversation(tasks)
                 case LegRinging():
                     await self._set_status("ringing")
-                case LegRefused() | LegCancelled() | LegEnded():
+                case LegRefused() | LegCancelled() | LegEnded() | LegBroken():
                     self._leg_over(event)
                     over = True
                 case LegTransfer():
@@ -251,17 +251,19 @@ class Call:
         )
         self._talk = tasks.create_task(self._conversation.run())
 
-    def _leg_over(self, event: LegRefused | LegCancelled | LegEnded) -> None:
+    def _leg_over(self, event: LegOver) -> None:
         match event:
-            case LegRefused():
-                self._settle(
-                    state.reason_of_refusal(event.status), f"{event.status} {event.reason}"
-                )
-            case LegCancelled():
-                self._settle(state.CALLER_GAVE_UP, None)
-            case LegEnded():
-                reason = SIP_FAILURE_REASONS.get(event.why, state.CUSTOMER_ENDED)
-                self._settle(reason, None if event.why == "bye" else f"SIP: {event.why}")
+            case LegRefused(status, reason, headers, heard):
+                self._settle_as(endings.refused(status, reason, headers, heard=heard))
+            case LegCancelled(headers):
+                self._settle_as(endings.given_up(headers))
+            case LegEnded(why, headers):
+                self._settle_as(endings.ended(why, headers, dialed=self._dialed))
+            case LegBroken(what, detail):
+                self._settle_as(endings.failed(what, detail, dialed=self._dialed))
+
+    def _settle_as(self, ending: endings.Ending) -> None:
+        self._settle(ending.reason, ending.sentence)
 
     def _settle(self, reason: str, message: str | None) -> None:
         """The first reason counts."""

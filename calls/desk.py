@@ -28,7 +28,7 @@ from .assistants import conversation_settings, merged
 from .call import Call, House, Line
 from .control import ControlCommand, Transfer
 from .errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, Leaving, UnknownCall
-from .originations import Originations
+from .originations import Originations, media_policy
 from .sip_leg import Artifacts, Exchange, LegEvent, LegReferred, SipLeg
 from .trunks.directory import Directory
 from .trunks.gate import Denied, Gate
@@ -125,6 +125,7 @@ class Desk:
             await self._house.store.insert("call", document)
             leg, inbox, media = self._new_leg(document["id"], assistant)
             settings = _bounded(conversation_settings(assistant), planned.max_duration_s)
+            leg.policy = planned.policy
             line = self._line(document["id"], number, planned.trunk)
             call = Call(
                 self._house,
@@ -230,6 +231,7 @@ class Desk:
             fields["phoneCallProviderDetails"] = details
         document = self._document("inboundPhoneCall", "ringing", number["orgId"], fields, call_id)
         leg.keep(self._artifacts(call_id, assistant))
+        leg.policy = media_policy(trunk.media if trunk else None)
         call = Call(
             self._house,
             document,

@@ -7,6 +7,7 @@ way. What is planned holds a place at the gate until `release`.
 import logging
 from dataclasses import dataclass
 
+from ..media.sdp import CARRIED, MediaPolicy
 from ..sip.errors import SipError
 from ..sip.leg import Invitation
 from ..sip.message import Uri
@@ -16,7 +17,7 @@ from .trunks.directory import Directory
 from .trunks.gate import Allowed, Denied, Gate, Origination
 from .trunks.outbound import TrunkDown, outbound_call
 from .trunks.service import TrunkService
-from .trunks.trunk import Trunk, authority_host
+from .trunks.trunk import MediaChoices, Trunk, authority_host
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Planned:
     """In the order in which they are tried; the offer is missing."""
     trunk: Trunk | None
     max_duration_s: int | None
+    policy: MediaPolicy
 
 
 class Originations:
@@ -85,21 +87,22 @@ class Originations:
     ) -> Planned:
         try:
             if trunk and (uri is None or _host(uri) in trunk.hosts()):
-                ways = self._by_trunk(trunk, number, allowed.number, uri)
+                ways, media = self._by_trunk(trunk, number, allowed.number, uri)
             else:
-                ways = await self._straight(number, uri or "")
+                media, ways = None, await self._straight(number, uri or "")
         except (TrunkDown, SipError) as error:
             raise CallRefused(str(error)) from error
-        return Planned(ways, trunk, allowed.max_duration_s)
+        policy = media_policy(media)
+        return Planned(ways, trunk, allowed.max_duration_s, policy)
 
     def _by_trunk(
         self, trunk: Trunk, number: Document, called: str | None, uri: str | None
-    ) -> tuple[Invitation, ...]:
+    ) -> tuple[tuple[Invitation, ...], MediaChoices]:
         reach = self._service.reach(trunk)
         own = f"{authority_host(self._host)}:{self._port}"
         planned = outbound_call(trunk, number, reach, own, called=called, uri=uri)
         authenticator = self._service.authenticator(trunk)
-        return tuple(
+        ways = tuple(
             Invitation(
                 target=target,
                 from_uri=planned.from_uri,
@@ -116,6 +119,7 @@ class Originations:
             )
             for target, hops in planned.groups()
         )
+        return ways, planned.media
 
     async def _straight(self, number: Document, uri: str) -> tuple[Invitation, ...]:
         """To a SIP URI that no trunk leads to."""
@@ -125,6 +129,16 @@ class Originations:
         user = number.get("number") or _user(number.get("sipUri") or "")
         caller = f"sip:{user}@{authority_host(self._host)}:{self._port}"
         return (Invitation(uri, caller, b"", number.get("name"), targets=hops),)
+
+
+def media_policy(media: MediaChoices | None) -> MediaPolicy:
+    """What the legs of a trunk may agree to; None: of a call by no trunk."""
+    if media is None:
+        return MediaPolicy(security="optional")
+    codecs = tuple(codec for codec in media.codecs if codec in CARRIED) or CARRIED
+    return MediaPolicy(
+        codecs=codecs, security=media.encryption, ptime_ms=media.ptime_ms, prefer_ours=True
+    )
 
 
 def _host(uri: str) -> str:

@@ -15,7 +15,14 @@ from ..base.ids import Entropy
 from ..media import MediaError, plane
 from ..media.io.client import MediaPlane, MediaStream
 from ..media.quality import StreamReport
-from ..media.sdp import Negotiated, NotAcceptable, SdpError, Session
+from ..media.sdp import (
+    MediaPolicy,
+    Negotiated,
+    NotAcceptable,
+    SdpError,
+    Session,
+    hidden_keys,
+)
 from ..sip import events as sip
 from ..sip.attempt import MOVE_ON
 from ..sip.errors import SipError
@@ -46,15 +53,19 @@ class LegUp:
 
 @dataclass(frozen=True, slots=True)
 class LegRefused:
-    """The far end (or we) refused the call with a SIP status."""
+    """The far end refused the call with a SIP status, or never answered (not `heard`)."""
 
     status: int
     reason: str
+    headers: sip.HeaderList = ()
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LegCancelled:
     """The caller gave up before we answered."""
+
+    headers: sip.HeaderList = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,15 @@ class LegEnded:
     """The dialog is over. `why` is the SIP room's word: bye, no_ack, timeout, transport …"""
 
     why: str
+    headers: sip.HeaderList = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LegBroken:
+    """We had to give the leg up; `what` is a word of `endings.FAILURES`."""
+
+    what: str
+    detail: str
 
 
 LegEvent = (
@@ -124,7 +144,13 @@ LegEvent = (
     | LegMoved
     | LegTransfer
     | LegEnded
+    | LegBroken
 )
+_FAILURES = {
+    BAD_REQUEST: "bad-description",
+    NOT_ACCEPTABLE: "no-common-codec",
+    UNAVAILABLE: "no-media-port",
+}
 State = Literal["new", "ringing", "up", "over"]
 
 
@@ -134,6 +160,11 @@ class LegFailed(AywaError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def what(self) -> str:
+        """The failure as a word of `endings.FAILURES`."""
+        return _FAILURES.get(self.status, "media-plane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +217,8 @@ class SipLeg:
         on_event: Callable[[LegEvent], None],
         on_media: Callable[[plane.Event], None],
     ) -> None:
+        self.policy = MediaPolicy(security="optional")
+        """What may be agreed on; set before `accept` or `dial`."""
         self._exchange = exchange
         self._name = name
         self._on_event = on_event
@@ -362,7 +395,7 @@ class SipLeg:
         except LegFailed as failure:
             log.warning("leg failed", extra={"leg": self._name, "why": failure})
             self.hang_up(dialed=True)
-            self._on_event(LegEnded(str(failure)))
+            self._on_event(LegBroken(failure.what, str(failure)))
 
     def _handle(self, event: sip.DialogEvent) -> None:
         if event.leg != self.dialog:
@@ -387,6 +420,8 @@ class SipLeg:
     def _handle_talk(self, event: sip.DialogEvent) -> None:
         """Take what the far end says besides setting up and ending the call."""
         match event:
+            case sip.OfferAnswered():
+                self._take_answer(event.body)
             case sip.Informed():
                 self._informed(event)
             case sip.Referred():
@@ -449,11 +484,11 @@ class SipLeg:
         self._state = "over"
         match event:
             case sip.Refused():
-                self._on_event(LegRefused(event.status, event.reason))
+                self._on_event(LegRefused(event.status, event.reason, event.headers, event.heard))
             case sip.Cancelled():
-                self._on_event(LegCancelled())
+                self._on_event(LegCancelled(event.headers))
             case sip.Ended():
-                self._on_event(LegEnded(event.reason))
+                self._on_event(LegEnded(event.reason, event.headers))
 
     async def _open_stream(self) -> Session:
         kept = self._artifacts
@@ -474,7 +509,7 @@ class SipLeg:
     def _fresh_session(self) -> Session:
         """Our side of a new offer/answer exchange over the open stream."""
         host, number = self._exchange.signalled_host, self._exchange.entropy.integer(48)
-        return Session(host, self.stream.port, number)
+        return Session(host, self.stream.port, number, self.policy, self._exchange.entropy)
 
     def _adopt(self, dialog: str) -> None:
         """This dialog is the leg's from now on."""
@@ -496,7 +531,7 @@ class SipLeg:
                 source=message.source,
                 destination=message.destination,
                 transport=message.transport,
-                payload=message.payload,
+                payload=hidden_keys(message.payload),
             )
 
     def _answer(self, offer: bytes) -> bytes:
@@ -541,14 +576,6 @@ class SipLeg:
 
     def _configure(self, agreed: Negotiated) -> None:
         before, self._direction = self._direction, agreed.direction
-        self.stream.configure(
-            remote_host=agreed.remote_host,
-            remote_port=agreed.remote_port,
-            remote_rtcp_port=agreed.remote_rtcp_port,
-            law=agreed.law,
-            payload_type=agreed.payload_type,
-            event_payload_type=agreed.event_payload_type,
-            direction=agreed.direction,
-        )
+        self.stream.configure(agreed)
         if before != agreed.direction:
             self._on_event(LegDirection(agreed.direction))

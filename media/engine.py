@@ -24,6 +24,7 @@ from .reports import Reports
 from .rtp import RtpError
 from .rtp.columns import is_rtcp
 from .sender import LAWS, PACKET, Sender
+from .srtp import Srtp
 from .streams import Columns, Rows, StreamTable, TableFull, column
 
 ROOM_TICKS = 5
@@ -78,10 +79,18 @@ class Engine:
         self._playout = Playout()
         self._sender = Sender()
         self._reports = Reports(self._reception, self._sender, entropy)
+        self._srtp = Srtp()
         self._recorder = Recorder()
         self._capture = Capture(self.book)
         members: list[Columns] = [self._session, self._peers, self._reception, self._tally]
-        members += [self._playout, self._sender, self._reports, self._recorder, self._capture]
+        members += [
+            self._playout,
+            self._sender,
+            self._reports,
+            self._recorder,
+            self._capture,
+            self._srtp,
+        ]
         self.table = StreamTable(members, capacity=capacity)
         self._hearing = Hearing(
             self.table, self._peers, self._reception, self._tally, self._recorder, self.book
@@ -124,6 +133,7 @@ class Engine:
         """One 20 ms step; `now` is monotonic seconds, `wall` epoch seconds."""
         output = Output()
         rows = self.table.rows
+        received = self._srtp.opened(received)
         self._ticks += 1
         self._recorder.tick(rows, now)
         output.events += self._receive(received, now, wall)
@@ -132,6 +142,7 @@ class Engine:
         self._report(rows, now, wall, output)
         output.events += self._silences(rows, now)
         self._write(rows, now, output)
+        output.packets = self._srtp.sealed(output.packets)
         return output
 
     def _configure(self, row: int, command: plane.ConfigureStream, now: float) -> None:
@@ -139,10 +150,11 @@ class Engine:
             remote = self.book.number(command.remote_host, command.remote_port)
             control = self.book.number(command.remote_host, command.remote_rtcp_port)
             self._peers.describe(row, remote, control)
-        formats, law = self._hearing.formats, LAWS.index(command.law)
+        formats, law = self._hearing.formats, LAWS.index(command.codec)
         if not self._session.configured[row]:
             formats.law[row] = law
             formats.packet_at[row] = now
+        self._srtp.configure(row, command.srtp)
         formats.agreed_law[row] = self._sender.law[row] = law
         formats.payload_type[row] = self._sender.payload_type[row] = command.payload_type
         event = command.event_payload_type
@@ -272,6 +284,8 @@ class Engine:
         if self._session.configured[row]:
             goodbye = self._reports.report(row, now, wall, goodbye=True)
             self._send_report(row, goodbye, wall, output)
+            output.packets = self._srtp.sealed(output.packets)
+        self._srtp.close(row)
         recording = self._recorder.block(row, final=True)
         capture = self._capture.block(row, now)
         output.blocks += [Block(stream, "recording", recording), Block(stream, "pcap", capture)]
@@ -291,6 +305,7 @@ class Engine:
             concealed=int(tally.concealed[row]),
             malformed=int(tally.malformed[row]),
             strangers=int(tally.strangers[row]),
+            unauthentic=int(self._srtp.rejected[row]),
             wrong_payload_type=int(tally.wrong_payload_type[row]),
             comfort_noise=int(tally.comfort_noise[row]),
             jitter_ms=round(float(reception.jitter[row]) / 8, 2),

@@ -10,7 +10,7 @@ Assistant audio is sent in *generations*. The sender plays only the current gene
 really left, which is what the conversation's memory of "heard" is cut by.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .quality import StreamReport
 
-Law = Literal["pcmu", "pcma"]
+Codec = Literal["pcmu", "pcma", "g722", "opus"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """Our own direction: `recvonly` means that the peer put us on hold and we send nothing."""
 
@@ -49,10 +49,14 @@ class ConfigureStream:
     remote_host: str
     remote_port: int
     remote_rtcp_port: int
-    law: Law
+    codec: Codec
     payload_type: int
     event_payload_type: int | None
     direction: Direction = "sendrecv"
+    ptime_ms: int = 20
+    """Audio in each packet that we send."""
+    srtp: tuple[str, bytes, bytes] | None = field(default=None, repr=False)
+    """Suite (RFC 4568 name), our key and the peer's, with their salts; None: plain RTP."""
 
 
 @dataclass(frozen=True, slots=True)

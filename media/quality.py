@@ -32,6 +32,8 @@ class StreamReport:
     concealed: int = 0
     malformed: int = 0
     strangers: int = 0
+    unauthentic: int = 0
+    """SRTP packets that were forged, altered, or came before."""
     wrong_payload_type: int = 0
     comfort_noise: int = 0
     jitter_ms: float = 0.0

@@ -85,6 +85,8 @@ class Refused:
     status: int
     reason: str
     headers: HeaderList = ()
+    heard: bool = True
+    """The peer said so; False: the status is our own word for its silence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,8 @@ class InviteClient:
     ) -> None:
         if leg.state is not LegState.CALLING:
             return
-        self._legs.events.append(Refused(leg.id, status, reason, headers))
+        heard = bool(headers) or status == 487  # a response has headers, our own word has none
+        self._legs.events.append(Refused(leg.id, status, reason, headers, heard))
         self._legs.forget(leg, now)
 
     def _send_cancel(self, leg: Leg, calling: Calling, now: float) -> None:

@@ -13,6 +13,11 @@ from .fields import Count, Dialled, Name, Strict, listed, missing_field, within,
 _HOST = re.compile(
     r"(?=.{1,253}$)[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
 )
+_AUTHORITY = re.compile(r"(?:[0-9A-Za-z.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_PROXY = re.compile(rf"(?:sips?:)?{_AUTHORITY.pattern}(?:;[!-~]*)?", re.IGNORECASE)
+_VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+VARIABLES = frozenset({"number", "name", "account"})
+_SHORT_PREFIX = re.compile(r"(?:\+?[0-9]{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"\+?[0-9]{1,15}", re.ASCII)
 _PRINTABLE = re.compile(r"[ -~]*")
 
@@ -83,14 +88,32 @@ class CallerId(Strict):
     contactUser: Word | None = None
     privacyEnabled: bool | None = None
 
+    @model_validator(mode="after")
+    def _names_what_is_known(self) -> "CallerId":
+        for name in ("fromUser", "fromName", "assertedIdentity", "contactUser"):
+            unknown = set(_VARIABLE.findall(getattr(self, name) or "")) - VARIABLES
+            if unknown:
+                shown = ", ".join(f"{{{{{one}}}}}" for one in sorted(VARIABLES))
+                raise wrong_field(name, f"may contain {shown} only")
+        if self.fromHost is not None and not _AUTHORITY.fullmatch(self.fromHost):
+            raise wrong_field("fromHost", "must be a host name or address")
+        return self
+
 
 class Numbers(Strict):
     """How the provider writes numbers."""
 
-    countryCode: Annotated[str, Field(min_length=1, max_length=4)] | None = None
-    nationalPrefix: Annotated[str, Field(max_length=5)] | None = None
-    internationalPrefix: Annotated[str, Field(max_length=5)] | None = None
+    countryCode: Annotated[str, Field(min_length=1, max_length=6)] | None = None
+    nationalPrefix: Annotated[str, Field(max_length=6)] | None = None
+    internationalPrefix: Annotated[str, Field(min_length=1, max_length=6)] | None = None
     outboundFormat: Literal["e164", "national", "as-is"] | None = None
+
+    @model_validator(mode="after")
+    def _are_digits(self) -> "Numbers":
+        for name in ("countryCode", "nationalPrefix", "internationalPrefix"):
+            if not _SHORT_PREFIX.fullmatch(getattr(self, name) or ""):
+                raise wrong_field(name, "must be up to 5 digits, after an optional plus")
+        return self
 
 
 class Destinations(Strict):
@@ -127,12 +150,18 @@ class TrunkSip(Strict):
     destinations: Destinations | None = None
     limits: TrunkLimits | None = None
     codecs: list[Codec] | None = listed(4)
-    mediaEncryption: Literal["off", "optional", "required", "dtls"] | None = None
+    mediaEncryption: Literal["off", "optional", "required"] | None = None
     ptimeMs: Literal[10, 20, 30, 40, 60] | None = None
     dtmf: Literal["rfc4733", "info", "inband"] | None = None
     comfortNoiseEnabled: bool | None = None
     sessionTimerSeconds: Count | None = within(90, 86_400)
     registerExpiresSeconds: Count | None = within(60, 86_400)
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "TrunkSip":
+        if self.outboundProxy is not None and not _PROXY.fullmatch(self.outboundProxy):
+            raise wrong_field("outboundProxy", "must be a host, host:port or SIP URI")
+        return self
 
 
 class Credential(Strict):

@@ -108,10 +108,10 @@ class Directory:
 
     def resolved(self, addresses: Mapping[str, Mapping[int, Sequence[str]]]) -> None:
         """Where host names lead now: by trunk and gateway (-1: registrar and proxy)."""
-        for trunk_id, found in addresses.items():
-            if trunk_id in self._trunks:
-                self._addresses[trunk_id] = found
-        self._index()
+        known = {one: found for one, found in addresses.items() if one in self._trunks}
+        if any(self._addresses.get(one) != found for one, found in known.items()):
+            self._addresses |= known
+            self._index()
 
     def line(self, trunk_id: str) -> str:
         """The line token of a trunk."""
@@ -168,14 +168,15 @@ class Directory:
         places = self._sources.of(source.host)
         trunk = self._chosen([one.trunk for one in places if _serves(one, source)], request)
         trusted = self._trusts(source.host)
-        if trunk and not (trusted and self._lacks_number(trunk, request)):
+        others = trusted or self._sip_user(request) is not None
+        if trunk and not (others and self._lacks_number(trunk, request)):
             return self._admit(trunk, request), trunk.id
         if trusted:
             return Admitted(TRUSTED_PARTY), None
         if account := self._account(request):
             return self._challenge(account), account.owner
-        if self._is_open(request):
-            return Admitted(None), None
+        if request.method == "INVITE" and self._sip_user(request):
+            return Admitted(None), None  # one with `authentication` has been challenged above
         return self._ignore(request, source, places)
 
     def _admit(self, trunk: Trunk, request: Request) -> Verdict:
@@ -267,11 +268,6 @@ class Directory:
             return Account(account.username, account.password)
 
         return Challenged(account.realm, account_of, account.owner)
-
-    def _is_open(self, request: Request) -> bool:
-        """A SIP user of ours that asks nobody for a password; for calls alone."""
-        user = self._sip_user(request) if request.method == "INVITE" else None
-        return user is not None and not user.get("authentication")
 
     # Strangers --------------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ def outbound_call(
             "see in its status whether its host name leads anywhere."
         )
     media = trunk.media
-    if ways[0].srtp and media.encryption != "dtls":
+    if ways[0].srtp:
         encryption: Encryption = "required"
         media = replace(media, encryption=encryption)
     caller = _caller(trunk, number, own_host)

@@ -21,7 +21,7 @@ versions. Absent and null are the same.
     sip.destinations.allow, deny             none, none    beginnings of E.164 numbers
     sip.limits.callsPerSecond                10            others: no limit but the runtime's
     sip.codecs                               pcma, pcmu    in order of preference
-    sip.mediaEncryption                      off           a `tls/srtp` gateway: required
+    sip.mediaEncryption                      optional      a `tls/srtp` gateway: required
     sip.ptimeMs, dtmf, sessionTimerSeconds   20, rfc4733, 1800
     sip.registerExpiresSeconds               3600
 """
@@ -45,7 +45,7 @@ PROVIDER = "byo-sip-trunk"
 
 Network = IPv4Network | IPv6Network
 Codec = Literal["pcmu", "pcma", "g722", "opus"]
-Encryption = Literal["off", "optional", "required", "dtls"]
+Encryption = Literal["off", "optional", "required"]
 Dtmf = Literal["rfc4733", "info", "inband"]
 
 CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
@@ -142,7 +142,7 @@ class MediaChoices:
     """What the trunk's calls sound like on the wire."""
 
     codecs: tuple[Codec, ...] = CODECS
-    encryption: Encryption = "off"
+    encryption: Encryption = "optional"
     ptime_ms: int = 20
     dtmf: Dtmf = "rfc4733"
     comfort_noise: bool = False
@@ -383,7 +383,7 @@ def _limits(document: Document) -> Limits:
 def _media(sip: Document) -> MediaChoices:
     return MediaChoices(
         codecs=tuple(dict.fromkeys(sip.get("codecs") or CODECS)),
-        encryption=cast(Encryption, sip.get("mediaEncryption") or "off"),
+        encryption=cast(Encryption, sip.get("mediaEncryption") or "optional"),
         ptime_ms=int(sip.get("ptimeMs") or 20),
         dtmf=cast(Dtmf, sip.get("dtmf") or "rfc4733"),
         comfort_noise=sip.get("comfortNoiseEnabled") is True,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import MediaError, plane
 from ..feed import PlayoutFeed
 from ..quality import StreamReport
+from ..sdp import Negotiated
 from . import wire
 from .process import READY
 
@@ -48,28 +49,21 @@ class MediaStream:
         self._media = media
         self._feed = PlayoutFeed(stream)
 
-    def configure(
-        self,
-        *,
-        remote_host: str,
-        remote_port: int,
-        remote_rtcp_port: int,
-        law: plane.Law,
-        payload_type: int,
-        event_payload_type: int | None,
-        direction: plane.Direction = "sendrecv",
-    ) -> None:
+    def configure(self, agreed: Negotiated) -> None:
         """Apply the outcome of an offer/answer."""
+        keys = agreed.security
         self._send(
             plane.ConfigureStream(
-                self.id,
-                remote_host,
-                remote_port,
-                remote_rtcp_port,
-                law,
-                payload_type,
-                event_payload_type,
-                direction,
+                stream=self.id,
+                remote_host=agreed.remote_host,
+                remote_port=agreed.remote_port,
+                remote_rtcp_port=agreed.remote_rtcp_port,
+                codec=agreed.codec,
+                payload_type=agreed.payload_type,
+                event_payload_type=agreed.event_payload_type,
+                direction=agreed.direction,
+                ptime_ms=agreed.ptime_ms,
+                srtp=(keys.suite, keys.local_key, keys.remote_key) if keys else None,
             )
         )
 

@@ -72,7 +72,7 @@ def _packed(value: Any, blobs: list[bytes]) -> Any:
             blobs.append(value)
             return {_OCTETS: len(value)}
         case tuple():
-            return {_TUPLE: list(value)}
+            return {_TUPLE: [_packed(one, blobs) for one in value]}
         case StreamReport():
             return {_REPORT: value.as_document()}
         case _:
@@ -88,7 +88,7 @@ def _unpacked(head: bytes, body: bytes) -> Iterator[Any]:
             return text
         [(kind, content)] = text.items()
         if kind == _TUPLE:
-            return tuple(content)
+            return tuple(map(value_of, content))
         if kind == _REPORT:
             return StreamReport(**content)
         size = content if kind == _OCTETS else content[0]

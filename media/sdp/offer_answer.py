@@ -1,4 +1,4 @@
-"""Offer and answer (RFC 3264) for one G.711 audio stream with telephone events.
+"""Offer and answer (RFC 3264) for one audio stream with telephone events.
 
 Our side of a session, with its running version. What was agreed comes out as `Negotiated`, which is
 just what the media plane wants to know.
@@ -9,23 +9,53 @@ from ipaddress import ip_address
 from typing import Literal
 
 from ...base.errors import AywaError
-from ...codecs.g711 import PAYLOAD_TYPE, Law
+from ...base.ids import Entropy, SystemEntropy
+from .crypto import KEY_OCTETS, Crypto, Sdes, Suite, cryptos
 from .description import MAX_PORT, MediaDescription, SessionDescription, whole_number
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+Codec = Literal["pcmu", "pcma", "g722", "opus"]
+Security = Literal["off", "optional", "required"]
+"""`off`: plain RTP only. `optional`: we offer plain RTP, and answer what is offered. `required`:
+SRTP or no call."""
 
 EVENT_PAYLOAD_TYPE = 101  # ours in offers; any dynamic number would do
 PTIME_MS = 20
 MIN_PTIME_MS, MAX_PTIME_MS = 10, 200  # what is believed of a peer
-CLOCK_RATE = 8_000
 
 MAX_PAYLOAD_TYPE = 127
 
-_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
-_LAWS: dict[str, Law] = {"PCMU": "pcmu", "PCMA": "pcma"}
-_OFFERED = tuple((str(number), law.upper()) for law, number in PAYLOAD_TYPE.items())
-"""Payload type and encoding name of what we offer first."""
-_STATIC = {"0": "PCMU", "8": "PCMA", "3": "GSM", "4": "G723", "9": "G722", "13": "CN", "18": "G729"}
+_PLAIN = ("RTP/AVP", "RTP/AVPF")
+_SECURE = ("RTP/SAVP", "RTP/SAVPF")
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a codec stands in a session description."""
+
+    codec: Codec
+    payload_type: int
+    encoding: str
+    """`NAME/RATE`, upper case, with the channels if there is more than one."""
+
+    @property
+    def clock(self) -> int:
+        return int(self.encoding.split("/")[1])
+
+
+FORMATS: dict[Codec, _Format] = {
+    "pcmu": _Format("pcmu", 0, "PCMU/8000"),
+    "pcma": _Format("pcma", 8, "PCMA/8000"),
+    "g722": _Format("g722", 9, "G722/8000"),
+    "opus": _Format("opus", 107, "OPUS/48000/2"),
+}
+CARRIED: tuple[Codec, ...] = ("pcmu", "pcma")
+"""The codecs that the media engine can carry."""
+
+_STATIC = {
+    "0": "PCMU/8000", "8": "PCMA/8000", "3": "GSM/8000", "4": "G723/8000", "9": "G722/8000",
+    "13": "CN/8000", "18": "G729/8000",
+}  # fmt: skip
 _OURS: dict[Direction, Direction] = {
     "sendrecv": "sendrecv",
     "sendonly": "recvonly",
@@ -41,6 +71,19 @@ _WITHOUT_RECEIVING: dict[Direction, Direction] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class MediaPolicy:
+    """What a leg may agree to."""
+
+    codecs: tuple[Codec, ...] = ("pcmu", "pcma")
+    """In our order of preference, which offers show."""
+    security: Security = "off"
+    ptime_ms: int = PTIME_MS
+    """Packet time that we ask for."""
+    prefer_ours: bool = False
+    """Answer with our first codec that the peer offers, instead of the peer's first."""
+
+
 class NotAcceptable(AywaError):
     """There is no common ground; the message says what the peer offers and what we take."""
 
@@ -52,12 +95,13 @@ class Negotiated:
     remote_host: str
     remote_port: int
     remote_rtcp_port: int
-    law: Law
+    codec: Codec
     payload_type: int
     event_payload_type: int | None
     direction: Direction
     ptime_ms: int = PTIME_MS
     """The packet time that the peer asks for."""
+    security: Sdes | None = None
 
 
 class Session:
@@ -67,21 +111,34 @@ class Session:
     in its place: a new offer declines again what the peer had offered besides audio.
     """
 
-    def __init__(self, host: str, port: int, session_id: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        session_id: int,
+        policy: MediaPolicy | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
         """RTP is received on `host`:`port`, RTCP on the port above."""
         self._host = host
         self._port = port
+        self._policy = policy or MediaPolicy()
+        self._entropy = entropy or SystemEntropy()
+        self._keys: dict[Suite, bytes] = {}
         self._described = SessionDescription(host, session_id, 0, (), host)
         self._place = 0  # of the audio among the m-lines
-        self._protocol = _PROTOCOLS[0]
-        self._laws = _OFFERED
+        self._secure = self._policy.security == "required"
+        self._protocol = (_SECURE if self._secure else _PLAIN)[0]
+        self._formats = tuple(FORMATS[codec] for codec in self._policy.codecs)
+        self._agreed: tuple[Crypto, ...] = ()
+        """The crypto line that was agreed on, as ours."""
         self._event_payload_type = EVENT_PAYLOAD_TYPE
         self._direction: Direction = "sendrecv"
 
     def offer(self, direction: Direction = "sendrecv") -> bytes:
-        """An offer of both laws, the agreed one first, and telephone events."""
+        """An offer of all our codecs, the agreed one first, and telephone events."""
         self._direction = direction
-        ours = self._audio(self._laws, self._event_payload_type, direction)
+        ours = self._audio(self._formats, self._event_payload_type, direction, self._cryptos())
         media = [_declined(m) for m in self._described.media] or [ours]
         media[self._place] = ours
         return self._describe(media)
@@ -89,39 +146,80 @@ class Session:
     def answer(self, body: bytes) -> tuple[bytes, Negotiated]:
         """The answer to the peer's offer. Raises SdpError, NotAcceptable."""
         offer = SessionDescription.parse(body)
-        place = next((i for i, m in enumerate(offer.media) if _usable(m)), None)
+        place = next((i for i, m in enumerate(offer.media) if self._usable(m)), None)
         if place is None:
-            raise NotAcceptable(_why_not(offer))
-        agreed = _negotiate(offer, offer.media[place], self._host)
-        self._keep(agreed, offer.media[place].protocol, place)
+            raise NotAcceptable(self._why_not(offer))
+        audio = offer.media[place]
+        agreed = self._negotiate(offer, audio, prefer_ours=self._policy.prefer_ours)
+        ours: tuple[Crypto, ...] = ()
+        if audio.protocol in _SECURE:
+            line = cryptos(audio)[0]
+            key = self._key(line.suite)
+            ours = (Crypto(line.tag, line.suite, key),)
+            agreed = replace(agreed, security=Sdes(line.suite, key, line.key))
+        self._keep(agreed, audio.protocol, place, ours)
         self._direction = agreed.direction
-        ours = self._audio(self._laws[:1], agreed.event_payload_type, agreed.direction)
+        answered = self._audio(self._formats[:1], agreed.event_payload_type, agreed.direction, ours)
         media = [_declined(m) for m in offer.media]
-        media[place] = ours
+        media[place] = answered
         return self._describe(media), agreed
 
     def accept(self, body: bytes) -> Negotiated:
         """What the peer's answer to our last offer means. Raises SdpError, NotAcceptable."""
         answer = SessionDescription.parse(body)
         audio = answer.media[self._place] if self._place < len(answer.media) else None
-        if audio is None or not _usable(audio):
-            raise NotAcceptable(_why_not(answer))
-        agreed = _negotiate(answer, audio, self._host)
-        self._keep(agreed, audio.protocol, self._place)
+        if audio is None or not self._usable(audio) or audio.protocol != self._protocol:
+            raise NotAcceptable(self._why_not(answer))
+        agreed = self._negotiate(answer, audio, prefer_ours=False)
+        ours: tuple[Crypto, ...] = ()
+        if self._secure:
+            theirs, own = self._answered(audio)
+            ours = (own,)
+            agreed = replace(agreed, security=Sdes(own.suite, own.key, theirs.key))
+        self._keep(agreed, audio.protocol, self._place, ours)
         return replace(agreed, direction=_both(agreed.direction, self._direction))
 
-    def _keep(self, agreed: Negotiated, protocol: str, place: int) -> None:
+    def _answered(self, audio: MediaDescription) -> tuple[Crypto, Crypto]:
+        """The peer's crypto line, and the one of ours that it answers. Raises NotAcceptable."""
+        offered = {line.tag: line for line in self._cryptos()}
+        for theirs in cryptos(audio):
+            own = offered.get(theirs.tag)
+            if own and own.suite == theirs.suite:
+                return theirs, own
+        raise NotAcceptable("the answer takes none of the SRTP keys that were offered")
+
+    def _keep(
+        self, agreed: Negotiated, protocol: str, place: int, ours: tuple[Crypto, ...]
+    ) -> None:
         """A later offer gives the same numbers the same meaning (RFC 3264 §8.3.2)."""
-        first = (str(agreed.payload_type), agreed.law.upper())
-        others = [law for law in _OFFERED if law[0] != first[0] and law[1] != first[1]]
-        self._laws = (first, *others)
+        first = replace(FORMATS[agreed.codec], payload_type=agreed.payload_type)
+        others = [
+            one
+            for one in (FORMATS[codec] for codec in self._policy.codecs)
+            if one.codec != first.codec and one.payload_type != first.payload_type
+        ]
+        self._formats = (first, *others)
         self._protocol, self._place = protocol, place
+        self._secure, self._agreed = protocol in _SECURE, ours
         if agreed.event_payload_type is not None:
             self._event_payload_type = agreed.event_payload_type
         elif self._event_payload_type == agreed.payload_type:
             self._event_payload_type = next(
                 number for number in range(96, 128) if number != agreed.payload_type
             )
+
+    def _cryptos(self) -> tuple[Crypto, ...]:
+        """The keys that an offer shows: the agreed one, else one of every suite."""
+        if not self._secure:
+            return ()
+        lines = (Crypto(n, suite, self._key(suite)) for n, suite in enumerate(KEY_OCTETS, 1))
+        return self._agreed or tuple(lines)
+
+    def _key(self, suite: Suite) -> bytes:
+        """Our key for a suite: one for the life of the session."""
+        if suite not in self._keys:
+            self._keys[suite] = bytes.fromhex(self._entropy.token(KEY_OCTETS[suite]))
+        return self._keys[suite]
 
     def _describe(self, media: list[MediaDescription]) -> bytes:
         if tuple(media) != self._described.media:
@@ -131,49 +229,97 @@ class Session:
 
     def _audio(
         self,
-        laws: tuple[tuple[str, str], ...],
+        formats: tuple[_Format, ...],
         event_payload_type: int | None,
         direction: Direction,
+        keys: tuple[Crypto, ...],
     ) -> MediaDescription:
-        formats = [*laws]
-        attributes = [("rtpmap", f"{number} {name}/{CLOCK_RATE}") for number, name in laws]
+        numbers = [str(one.payload_type) for one in formats]
+        attributes = [("rtpmap", f"{one.payload_type} {one.encoding}") for one in formats]
         if event_payload_type is not None:
-            formats.append((str(event_payload_type), "telephone-event"))
+            numbers.append(str(event_payload_type))
             attributes += [
-                ("rtpmap", f"{event_payload_type} telephone-event/{CLOCK_RATE}"),
+                ("rtpmap", f"{event_payload_type} telephone-event/{formats[0].clock}"),
                 ("fmtp", f"{event_payload_type} 0-16"),
             ]
+        attributes += [("crypto", str(line)) for line in keys]
         attributes += [
-            ("ptime", str(PTIME_MS)),
+            ("ptime", str(self._policy.ptime_ms)),
             ("rtcp", str(self._port + 1)),
             (direction, ""),
         ]
-        numbers = tuple(number for number, _ in formats)
         kind = ("audio", self._port, self._protocol)
-        return MediaDescription(*kind, numbers, None, tuple(attributes))
+        return MediaDescription(*kind, tuple(numbers), None, tuple(attributes))
 
+    # What the peer describes ------------------------------------------------------------------
 
-def _usable(media: MediaDescription) -> bool:
-    return (
-        media.kind == "audio"
-        and media.port != 0
-        and media.protocol in _PROTOCOLS
-        and any(name in _LAWS for _, name in _codecs(media))
-    )
+    def _usable(self, media: MediaDescription) -> bool:
+        return (
+            media.kind == "audio"
+            and media.port != 0
+            and self._protects(media)
+            and any(self._codec(name) for _, name in _codecs(media))
+        )
+
+    def _protects(self, media: MediaDescription) -> bool:
+        """Whether the transport is one that the policy permits."""
+        if media.protocol in _PLAIN:
+            return self._policy.security != "required"
+        secure = media.protocol in _SECURE and self._policy.security != "off"
+        return secure and bool(cryptos(media))
+
+    def _codec(self, encoding: str) -> Codec | None:
+        return next((c for c in self._policy.codecs if FORMATS[c].encoding == encoding), None)
+
+    def _negotiate(
+        self, session: SessionDescription, media: MediaDescription, *, prefer_ours: bool
+    ) -> Negotiated:
+        codecs = _codecs(media)
+        taken = [(number, codec) for number, name in codecs if (codec := self._codec(name))]
+        if prefer_ours:
+            taken.sort(key=lambda one: self._policy.codecs.index(one[1]))
+        payload_type, codec = taken[0]
+        events = [n for n, name in codecs if name == f"TELEPHONE-EVENT/{FORMATS[codec].clock}"]
+        events += [n for n, name in codecs if name == "TELEPHONE-EVENT/8000"]
+        host, held = _media_address(session, media, self._host)
+        direction = _direction(session, media)
+        if held:
+            direction = _WITHOUT_RECEIVING[direction]
+        return Negotiated(
+            remote_host=host,
+            remote_port=media.port,
+            remote_rtcp_port=_rtcp_port(media),
+            codec=codec,
+            payload_type=payload_type,
+            event_payload_type=next(iter(events), None),
+            direction=_OURS[direction],
+            ptime_ms=_ptime(media),
+        )
+
+    def _why_not(self, description: SessionDescription) -> str:
+        """A sentence for the operator: what came, what we take."""
+        audio = [media for media in description.media if media.kind == "audio" and media.port]
+        if not audio:
+            kinds = _listed([f"{m.kind} on port {m.port}" for m in description.media])
+            return f"there is no audio: the session description has {kinds or 'no media'}"
+        fitting = [media for media in audio if self._protects(media)]
+        if not fitting:
+            wanted = {"off": "RTP/AVP", "required": "RTP/SAVP with a crypto line that we know"}
+            take = wanted.get(self._policy.security, "RTP/AVP, or RTP/SAVP with a crypto line")
+            return f"the audio is {audio[0].protocol[:20]}; this call takes {take}"
+        names = _listed([_without_clock(name) for _, name in _codecs(fitting[0])])
+        ours = ", ".join(_without_clock(FORMATS[codec].encoding) for codec in self._policy.codecs)
+        return f"no codec in common: the audio has {names or 'no format'}; this call takes {ours}"
 
 
 def _codecs(media: MediaDescription) -> list[tuple[int, str]]:
-    """Payload type and encoding name of each format, in the peer's order.
-
-    A name goes without its clock rate if that is 8 kHz. What is no payload type is left out.
-    """
+    """Payload type and encoding of each format, in the peer's order. What is none is left out."""
     names = dict(_STATIC)
     for key, value in media.attributes:
         if key == "rtpmap" and value:
             number, *encoding = value.split()
-            name, _, rate = (encoding or [""])[0].partition("/")
-            clock = rate.split("/")[0]
-            names[number] = name.upper() if clock == str(CLOCK_RATE) else f"{name.upper()}/{clock}"
+            name = (encoding or [""])[0].upper()
+            names[number] = name.removesuffix("/1")
     return [
         (payload_type, names.get(text, f"payload type {text}"))
         for text in media.formats
@@ -181,24 +327,9 @@ def _codecs(media: MediaDescription) -> list[tuple[int, str]]:
     ]
 
 
-def _negotiate(session: SessionDescription, media: MediaDescription, our_host: str) -> Negotiated:
-    codecs = _codecs(media)
-    payload_type, name = next(entry for entry in codecs if entry[1] in _LAWS)
-    events = [number for number, codec in codecs if codec == "TELEPHONE-EVENT"]
-    host, held = _media_address(session, media, our_host)
-    direction = _direction(session, media)
-    if held:
-        direction = _WITHOUT_RECEIVING[direction]
-    return Negotiated(
-        remote_host=host,
-        remote_port=media.port,
-        remote_rtcp_port=_rtcp_port(media),
-        law=_LAWS[name],
-        payload_type=payload_type,
-        event_payload_type=next(iter(events), None),
-        direction=_OURS[direction],
-        ptime_ms=_ptime(media),
-    )
+def _without_clock(encoding: str) -> str:
+    """`PCMU` for `PCMU/8000`, but `L16/16000` as it is."""
+    return encoding.removesuffix("/8000")
 
 
 def _media_address(
@@ -252,19 +383,6 @@ def _ptime(media: MediaDescription) -> int:
 
 def _declined(media: MediaDescription) -> MediaDescription:
     return replace(media, port=0, address=None, attributes=())
-
-
-def _why_not(description: SessionDescription) -> str:
-    """A sentence for the operator: what came, what we take."""
-    audio = [media for media in description.media if media.kind == "audio" and media.port]
-    if not audio:
-        kinds = _listed([f"{m.kind} on port {m.port}" for m in description.media]) or "no media"
-        return f"there is no audio: the session description has {kinds}"
-    plain = [media for media in audio if media.protocol in _PROTOCOLS]
-    if not plain:
-        return f"the audio is {audio[0].protocol[:20]}; this runtime takes RTP/AVP"
-    names = _listed([name for _, name in _codecs(plain[0])])
-    return f"the audio has no G.711 (PCMU or PCMA at 8000 Hz): it has {names or 'no format'}"
 
 
 def _listed(words: list[str]) -> str:

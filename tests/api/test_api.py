@@ -354,6 +354,10 @@ def test_a_trunk_shows_no_secret_and_keeps_it_when_the_mask_comes_back(api: Api)
         ({"outboundAuthenticationPlan": {"sipRegisterPlan": {}}}, "authUsername is required"),
         ({"outboundAuthenticationPlan": ACCOUNT | {"authPassword": "a\r\nb"}}, "printable"),
         ({"sip": {"destinations": {"allow": ["4x"]}}}, "sip.destinations.allow.0 must be 1 to 15"),
+        ({"sip": {"numbers": {"countryCode": "DE"}}}, "numbers.countryCode must be up to 5 digits"),
+        ({"sip": {"callerId": {"fromUser": "{{secret}}"}}}, "fromUser may contain"),
+        ({"sip": {"callerId": {"fromHost": "a b"}}}, "fromHost must be a host"),
+        ({"sip": {"outboundProxy": "<sip:x>"}}, "sip.outboundProxy must be a host"),
         ({"sip": {"codecs": ["g729"]}}, "sip.codecs.0 must be one of"),
     ],
 )

@@ -76,7 +76,7 @@ class Bench:
             "remote_host": PEER[0],
             "remote_port": PEER[1],
             "remote_rtcp_port": PEER[1] + 1,
-            "law": "pcmu",
+            "codec": "pcmu",
             "payload_type": 0,
             "event_payload_type": 101,
         }

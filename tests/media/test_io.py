@@ -16,6 +16,7 @@ from aywa.media.io import wire, writer
 from aywa.media.io.client import MediaPlane, MediaStream, spawn_media_process
 from aywa.media.io.ports import QUARANTINE_S, PortPairs
 from aywa.media.quality import StreamReport
+from aywa.media.sdp import Negotiated
 
 from .conftest import noise
 
@@ -50,14 +51,8 @@ async def media(faults: Faults) -> AsyncIterator[MediaPlane]:
 
 def talk(one: MediaStream, other: MediaStream) -> None:
     for here, there in ((one, other), (other, one)):
-        here.configure(
-            remote_host="127.0.0.1",
-            remote_port=there.port,
-            remote_rtcp_port=there.port + 1,
-            law="pcmu",
-            payload_type=0,
-            event_payload_type=101,
-        )
+        agreed = Negotiated("127.0.0.1", there.port, there.port + 1, "pcmu", 0, 101, "sendrecv")
+        here.configure(agreed)
 
 
 async def test_two_streams_hear_each_other_and_leave_files(

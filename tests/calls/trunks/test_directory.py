@@ -63,6 +63,15 @@ def test_a_gateway_calls_a_number_of_its_trunk() -> None:
         assert called.trunk and called.trunk.id == "trunk-1"
 
 
+def test_a_number_may_be_called_as_it_is_dialled_at_home() -> None:
+    german = trunk(sip={"numbers": {"countryCode": "49"}})
+    door, _ = directory([german], [phone_number("n1", NUMBER), phone_number("n2", "sales")])
+    for user in ("030123456", "004930123456", "sales"):
+        assert door.judge(request(f"sip:{user}@192.0.2.1"), hop("192.0.2.10")) == Admitted(
+            "trunk-1"
+        )
+
+
 def test_an_unknown_number_of_a_known_trunk_is_404_and_written_down() -> None:
     door, refused = directory([trunk()], [phone_number("n1", NUMBER)])
     verdict = door.judge(request("sip:+4940111111@192.0.2.1"), hop("192.0.2.10"))
@@ -261,6 +270,14 @@ def test_a_sip_user_is_open_or_asks_for_its_password() -> None:
     assert isinstance(door.judge(request("sip:open@192.0.2.1", "OPTIONS"), STRANGER), Ignored)
 
 
+def test_a_gateway_may_call_an_open_user_as_anyone_may() -> None:
+    door, _ = directory([trunk()], [sip_user("o", "open"), phone_number("n1", NUMBER)])
+    assert door.judge(request("sip:open@192.0.2.1"), hop("192.0.2.10")) == Admitted(None)
+    assert door.judge(request("sip:open@192.0.2.1", "OPTIONS"), hop("192.0.2.10")) == Admitted(
+        "trunk-1"
+    )
+
+
 def test_a_password_opens_no_other_user() -> None:
     mallory = sip_user("m", "mallory", authentication={"username": "mallory", "password": "m"})
     alice = sip_user("a", "alice", authentication={"username": "alice", "password": "a"})
@@ -333,6 +350,23 @@ def test_a_thousand_trunks_and_ten_thousand_numbers_are_looked_up_at_once() -> N
         assert door.judge(asked, hop(f"10.{i >> 8}.{i & 255}.0")) == Admitted(f"t{i}")
         assert isinstance(door.judge(asked, STRANGER), Ignored)
     assert perf_counter() - began < 1.0  # half a millisecond each, on a slow machine
+
+
+@pytest.mark.parametrize(
+    ("source", "nearest"),
+    [
+        ("10.0.0.5", "10.0.0.4/32"),
+        ("10.0.0.129", "10.0.0.130/32"),
+        ("10.0.0.255", "10.0.0.130/32"),
+        ("9.0.0.1", "10.0.0.4/32"),
+    ],
+)
+def test_the_nearest_network_shares_the_longest_beginning(source: str, nearest: str) -> None:
+    gateways = [{"ip": "10.0.0.4"}, {"ip": "10.0.0.130"}, {"ip": "192.0.2.1"}]
+    door, _ = directory([trunk(gateways=gateways)], [])
+    verdict = door.judge(request("sip:1@x"), hop(source))
+    assert isinstance(verdict, Ignored)
+    assert f"the nearest is {nearest} of trunk" in verdict.why
 
 
 def test_the_nearest_of_no_network_is_nothing() -> None:

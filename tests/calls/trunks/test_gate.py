@@ -67,6 +67,12 @@ def test_emergency_numbers_are_never_called(clock: HandClock, number: str, count
     assert is_emergency(number, country)
 
 
+def test_a_number_in_a_uri_leaves_as_it_is_and_is_judged_so(clock: HandClock) -> None:
+    on = allowing("89", numbers={"countryCode": "49"})
+    assert decided(Gate(clock), on, "89123456") == "+89123456"
+    assert decided(Gate(clock), on, uri="sip:89123456@192.0.2.10") == "unlisted-number"
+
+
 def test_a_short_number_must_be_listed_whole(clock: HandClock) -> None:
     german = {"countryCode": "49"}
     assert decided(Gate(clock), allowing("2", numbers=german), "200") == "not-a-number"

@@ -78,10 +78,8 @@ def test_a_trunk_of_one_address_has_the_usual_settings() -> None:
 
 
 def test_null_is_absent() -> None:
-    nulls = dict.fromkeys(
-        ("sip", "outboundAuthenticationPlan", "techPrefix", "sipDiversionHeader", "name"), None
-    )
-    assert read_trunk(credential(**nulls)).name == ""
+    names = ("sip", "outboundAuthenticationPlan", "techPrefix", "sipDiversionHeader", "name")
+    assert read_trunk(credential() | dict.fromkeys(names)).name == ""
 
 
 def test_passwords_are_not_shown() -> None:
@@ -118,7 +116,7 @@ JSON = st.recursive(
 )
 def test_a_stored_trunk_is_read_or_refused(field: str, value: object) -> None:
     try:
-        assert read_trunk(credential(**{field: value})).gateways
+        assert read_trunk(credential() | {field: value}).gateways
     except TrunkError as error:
         assert str(error)
 
