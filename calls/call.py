@@ -126,8 +126,11 @@ class Call:
         match event:
             case plane.PeerLocked() | plane.MediaSilent() | plane.ArtifactFailed():
                 self._note_media(event)
-            case _ if self._conversation:
-                self._conversation.on_media(event)
+                return
+            case plane.Digit():
+                self._note_media(event)
+        if self._conversation:
+            self._conversation.on_media(event)
 
     async def control(self, command: ControlCommand) -> None:
         """Carry out a command. Raises CallNotLive when nobody is talking, CommandRefused."""
@@ -220,10 +223,9 @@ class Call:
         match event:
             case LegDirection():
                 self._note("sip", "hold", {"direction": event.direction})
-            case LegDigit() if self._conversation:
+            case LegDigit():
                 at = self._house.clock.monotonic()
-                digit = plane.Digit(self.id, at, event.digit, event.duration_s, "info")
-                self._conversation.on_media(digit)
+                self.on_media(plane.Digit(self.id, at, event.digit, event.duration_s, "info"))
             case LegReferred():
                 self._note("sip", "refer", asdict(event))
                 self._line.on_referred(self._leg, event)

@@ -179,8 +179,17 @@ class Exchange:
     """Address that RTP sockets are bound to."""
     signalled_host: str
     """Address that session descriptions carry."""
+    second_host: str | None = None
+    """The same for peers of the other IP version."""
     dialogs: dict[str, "SipLeg"] = field(default_factory=dict)
     """Every leg by each of its SIP dialogs."""
+
+    def hosts_towards(self, peer: str) -> tuple[str, str]:
+        """Where RTP with a peer is received, and what its session descriptions say of it."""
+        second = self.second_host
+        if second and (":" in second) == (":" in peer) != (":" in self.media_host):
+            return second, second
+        return self.media_host, self.signalled_host
 
     def on_sip(self, event: sip.SipEvent) -> None:
         """Pass an event to the leg whose dialog it is of."""
@@ -228,6 +237,7 @@ class SipLeg:
         self._stream: MediaStream | None = None
         self._state: State = "new"
         self._direction: plane.Direction = "sendrecv"
+        self._signalled = exchange.signalled_host
         self._ways: list[Invitation] = []
         self._move: Move | None = None
         self._claimed: dict[str, str] = {}
@@ -258,7 +268,7 @@ class SipLeg:
         self._exchange.endpoint.ring(invited.leg)
         self._state = "ringing"
         try:
-            session = await self._open_stream()
+            session = await self._open_stream(invited.source[0])
             body = self._answer(invited.body) if invited.body else session.offer()
         except LegFailed as failure:
             self.refuse(failure.status, str(failure))
@@ -273,7 +283,8 @@ class SipLeg:
 
         Raises LegFailed if no port is to be had, or a URI cannot be called.
         """
-        await self._open_stream()
+        targets = ways[0].targets
+        await self._open_stream(targets[0].host if targets else "")
         if self._state != "new":  # hung up while the port was opened
             return
         self._state = "ringing"
@@ -435,7 +446,7 @@ class SipLeg:
         if pressed := info_digits.read(event.content_type, event.body):
             self._on_event(LegDigit(*pressed))
         elif event.method == "MESSAGE":
-            self._on_event(LegMessage(event.body.decode("utf-8", "replace")))
+            self._on_event(LegMessage(event.body.decode("utf-8", "replace").strip()))
 
     def _handle_move(self, move: Move, event: sip.DialogEvent) -> None:
         """Take an event of the call that the far end asked for."""
@@ -490,12 +501,14 @@ class SipLeg:
             case sip.Ended():
                 self._on_event(LegEnded(event.reason, event.headers))
 
-    async def _open_stream(self) -> Session:
+    async def _open_stream(self, peer: str) -> Session:
+        """Open the stream for a peer at this address. Raises LegFailed."""
         kept = self._artifacts
+        host, self._signalled = self._exchange.hosts_towards(peer)
         try:
             self._stream = await self._exchange.media.open(
                 self._name,
-                self._exchange.media_host,
+                host,
                 on_event=self._on_media,
                 folder=kept.folder if kept else None,
                 record=bool(kept and kept.record),
@@ -508,8 +521,10 @@ class SipLeg:
 
     def _fresh_session(self) -> Session:
         """Our side of a new offer/answer exchange over the open stream."""
-        host, number = self._exchange.signalled_host, self._exchange.entropy.integer(48)
-        return Session(host, self.stream.port, number, self.policy, self._exchange.entropy)
+        number = self._exchange.entropy.integer(48)
+        return Session(
+            self._signalled, self.stream.port, number, self.policy, self._exchange.entropy
+        )
 
     def _adopt(self, dialog: str) -> None:
         """This dialog is the leg's from now on."""

@@ -76,7 +76,13 @@ class Telephony:
         ears = _Ears(trunks, tester, wire)
         endpoint = await _endpoint(settings, ears, directory, clock, entropy)
         exchange = Exchange(
-            endpoint, media, wire, entropy, settings.sip_host, settings.signalled_host
+            endpoint,
+            media,
+            wire,
+            entropy,
+            settings.sip_host,
+            settings.signalled_host,
+            settings.sip_second_host,
         )
         board = Switchboard(
             directory,

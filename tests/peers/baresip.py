@@ -14,7 +14,7 @@ from tests.peers.places import PATIENCE_S, PeerError, Place, Program
 CONFIG = """
 poll_method epoll
 sip_listen {address}:{port}
-sip_transports udp,tcp
+sip_transports udp,tcp,tls
 call_local_timeout 60
 call_max_calls 4
 audio_source aufile,{speech}
@@ -35,6 +35,9 @@ module_path {modules}
 module g711.so
 module aufile.so
 module sndfile.so
+module srtp.so
+module g722.so
+module opus.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -43,6 +46,9 @@ snd_path {folder}
 ctrl_tcp_listen 127.0.0.1:{control}
 """
 
+UNREGISTERED = (
+    "<sip:{name}@{address}>;regint=0;audio_codecs={codecs};answermode=auto;ptime=20{encryption}\n"
+)
 ACCOUNT = (
     '<sip:{name}@{realm};transport=udp>;auth_user={name};auth_pass="{password}";'
     'outbound="sip:{proxy}:{proxy_port}";regint=60;audio_codecs={codecs};'
@@ -67,12 +73,15 @@ class Baresip:
     def start(
         cls,
         place: Place,
-        registrar: Kamailio,
+        registrar: Kamailio | None,
         name: str,
         speech: Path,
         codecs: Sequence[str] = ("PCMU/8000/1",),
+        encryption: str | None = None,
     ) -> "Baresip":
         """Start a phone that registers as `sip:{name}@trunk.test` and wait until it has.
+
+        Without a registrar it calls straight. `encryption` is baresip's `mediaenc`.
 
         `speech` is played into every call, from its beginning: 16-bit mono WAV of 8 kHz.
         The phone hangs up when it ends: pad it with silence for a longer call.
@@ -95,16 +104,13 @@ class Baresip:
                 control=control,
             )
         )
-        (folder / "accounts").write_text(
-            ACCOUNT.format(
-                name=name,
-                realm=REALM,
-                password=PASSWORD,
-                proxy=registrar.address,
-                proxy_port=registrar.port,
-                codecs=",".join(codecs),
-            )
-        )
+        account = {"name": name, "codecs": ",".join(codecs), "address": place.address}
+        if registrar:
+            account |= {"realm": REALM, "password": PASSWORD, "proxy": registrar.address}
+            account |= {"proxy_port": str(registrar.port)}
+        secured = f";mediaenc={encryption}" if encryption else ""
+        text = (ACCOUNT if registrar else UNREGISTERED).format(**account, encryption=secured)
+        (folder / "accounts").write_text(text)
         (folder / "contacts").write_text("")
         program = place.start(f"baresip-{name}", ["baresip", "-4", "-f", folder])
         program.wait_listening("tcp", control)
@@ -112,7 +118,8 @@ class Baresip:
             connection = socket.create_connection(("127.0.0.1", control), PATIENCE_S)
         place.resources.enter_context(connection)
         phone = cls(name, program, folder, connection)
-        program.watch(lambda: "OK" in phone.command("reginfo"), f"{name} to register")
+        if registrar:
+            program.watch(lambda: "OK" in phone.command("reginfo"), f"{name} to register")
         return phone
 
     def dial(self, uri: str) -> None:

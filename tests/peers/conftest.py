@@ -42,6 +42,12 @@ def phones() -> None:
 
 
 @pytest.fixture
+def scanners() -> None:
+    """sipsak and SIPVicious are here."""
+    _need("sipsak", "svmap", "svwar")
+
+
+@pytest.fixture
 def loopback(tmp_path: Path) -> Iterator[Place]:
     """127.0.0.1 of this machine; what was started there is ended."""
     with Place(tmp_path) as place:

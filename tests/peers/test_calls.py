@@ -13,6 +13,7 @@ from tests.peers import call_records as records
 from tests.peers.baresip import Baresip
 from tests.peers.capture import Capture, rtp_streams, tshark_fields
 from tests.peers.kamailio import Kamailio
+from tests.peers.melody import likeness, melody
 from tests.peers.places import NetworkNamespace, Place
 from tests.peers.runtime_process import RuntimeProcess
 from tests.peers.sipp import Sipp
@@ -86,8 +87,8 @@ def test_a_phone_behind_a_proxy_talks_and_the_recording_is_true_to_the_wire(
 ) -> None:
     runtime = RuntimeProcess.start(namespace)
     kamailio = Kamailio.start(namespace, runtime.sip_address)
-    melody = _melody(namespace.folder / "melody.wav")
-    phone = Baresip.start(namespace, kamailio, "alice", melody)
+    sound = melody(namespace.folder / "melody.wav")
+    phone = Baresip.start(namespace, kamailio, "alice", sound)
     capture = start_capture(namespace, "udp")
     phone.dial("sip:demo@trunk.test")
     phone.wait_event("CALL_CLOSED")
@@ -103,11 +104,11 @@ def test_a_phone_behind_a_proxy_talks_and_the_recording_is_true_to_the_wire(
         runtime, f"/call/{call['id']}/recording/stereo", folder / "stereo.wav"
     )
     left, right = wav.read(stereo).pcm.T
-    said = wav.read(melody).mono()
-    assert _likeness(left, said) > 0.99
+    said = wav.read(sound).mono()
+    assert likeness(left, said) > 0.99
     heard = wav.read(phone.heard()).mono()
     assert np.abs(heard).max() > 2_000
-    assert _likeness(right, heard) > 0.99
+    assert likeness(right, heard) > 0.99
     offsets = np.concatenate(
         [
             _offsets(kept, f"udp.srcport == {port}", right),
@@ -115,27 +116,6 @@ def test_a_phone_behind_a_proxy_talks_and_the_recording_is_true_to_the_wire(
         ]
     )
     assert np.ptp(offsets) < 0.020
-
-
-def _melody(path: Path) -> Path:
-    """Notes that nothing else resembles."""
-    chance = np.random.default_rng(1)
-    notes = chance.uniform(300, 1200, 60).repeat(int(SPEECH_S * RATE) // 60)
-    samples = (np.sin(2 * np.pi * np.cumsum(notes) / RATE) * 8000).astype("<i2")
-    path.write_bytes(wav.header(RATE, 1, samples.nbytes) + samples.tobytes())
-    return path
-
-
-def _likeness(recorded: NDArray[np.int16], said: NDArray[np.int16]) -> float:
-    """The best normalised correlation of the middle half of `said` anywhere in `recorded`."""
-    whole = recorded.astype(np.float64)
-    part = said[len(said) // 4 : 3 * len(said) // 4].astype(np.float64)
-    size = len(whole) + len(part)
-    scores = np.fft.irfft(np.fft.rfft(whole, size) * np.conj(np.fft.rfft(part, size)), size)
-    energy = np.concatenate([[0.0], np.cumsum(whole**2)])
-    power = energy[len(part) :] - energy[: -len(part)]
-    found = scores[: len(power)] / np.sqrt(np.maximum(power, 1.0) * np.sum(part**2))
-    return float(found.max())
 
 
 def _offsets(capture: Path, which: str, channel: NDArray[np.int16]) -> NDArray[np.float64]:
