@@ -84,7 +84,11 @@ def propose(request: Request, interval_s: int, least_s: int, ours: bool | None) 
 
 
 def check_interval(request: Request, least_s: int) -> None:
-    """Whether a peer's interval is long enough. Raises SipParseError, 422 if it is not (§9)."""
+    """Whether a peer's interval can be read and is long enough.
+
+    Raises SipParseError, with 422 if it is too short (§9).
+    """
+    min_se(request)
     asked = SessionExpires.of(request)
     if asked and asked.interval_s < least_s and "timer" in options(request, "Supported"):
         raise SipParseError(f"Session-Expires is below {least_s}", status=422)

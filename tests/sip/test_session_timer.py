@@ -240,3 +240,13 @@ def test_the_interval_of_an_invitation(wire: Wire) -> None:
     assert last(wire, "alice", b"INVITE").headers.first("Session-Expires") == "300"
     wire.run(150)
     assert wire.count("alice", b"UPDATE") == 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "942949672960"])
+def test_a_min_se_that_says_nothing_is_refused_before_anybody_answers(
+    wire: Wire, text: str
+) -> None:
+    lines = f"{TIMER}Session-Expires: 1800\r\nMin-SE: {text}\r\n"
+    [refused] = wire.raw(request(extra=lines))
+    assert status_of(refused) == 400
+    assert wire.bob.of(Invited) == []
