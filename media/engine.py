@@ -17,22 +17,18 @@ from .capture import Capture
 from .datagrams import NO_ADDRESS, AddressBook, Datagrams, Received
 from .hearing import Hearing, rounds
 from .peers import Peers
-from .playout import Playout
 from .quality import Reception, StreamReport, Tally
 from .recorder import Recorder
 from .reports import Reports
 from .rtp import RtpError
 from .rtp.columns import is_rtcp
-from .sender import LAWS, PACKET, Sender
+from .sender import LAWS
+from .speaking import Speaking
 from .srtp import Srtp
 from .streams import Columns, Rows, StreamTable, TableFull, column
 
-ROOM_TICKS = 5
-"""How often a playing stream tells how far it has come."""
-
 _NOWHERE = {"0.0.0.0", "::"}  # noqa: S104 - nothing is bound here
 _SENDS = {"sendrecv", "sendonly"}
-_RECEIVES = {"sendrecv", "recvonly"}
 
 
 class Session(Columns):
@@ -41,9 +37,12 @@ class Session(Columns):
     local: NDArray[np.int64] = column(np.int64)
     configured: NDArray[np.bool_] = column(np.bool_)
     sends: NDArray[np.bool_] = column(np.bool_)
-    receives: NDArray[np.bool_] = column(np.bool_)
-    silent: NDArray[np.bool_] = column(np.bool_)
-    """MediaSilent was told."""
+    expects: NDArray[np.bool_] = column(np.bool_)
+    """Nobody holds: packets of the peer are due."""
+    media_timeout_s: NDArray[np.float64] = column(np.float64)
+    end_after_s: NDArray[np.float64] = column(np.float64)
+    silent: NDArray[np.int64] = column(np.int64)
+    """How often MediaSilent was told of this silence: at the timeout, and at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +66,23 @@ class Output:
 class Engine:
     """All streams of one media process."""
 
-    def __init__(self, *, capacity: int, entropy: Entropy, media_timeout_s: float = 10.0) -> None:
-        """`media_timeout_s` without packets is told as MediaSilent."""
+    def __init__(self, *, capacity: int, entropy: Entropy) -> None:
         self.book = AddressBook()
         self._entropy = entropy
-        self._media_timeout_s = media_timeout_s
         self._session = Session()
         self._peers = Peers()
         self._reception = Reception()
         self._tally = Tally()
-        self._playout = Playout()
-        self._sender = Sender()
-        self._reports = Reports(self._reception, self._sender, entropy)
+        self._speaking = Speaking()
+        self._sender = self._speaking.sender
+        self._reports = Reports(self._reception, self._tally, self._sender, entropy)
         self._srtp = Srtp()
         self._recorder = Recorder()
         self._capture = Capture(self.book)
         members: list[Columns] = [self._session, self._peers, self._reception, self._tally]
+        members.append(self._reception.bursts)
         members += [
-            self._playout,
-            self._sender,
+            *self._speaking.members(),
             self._reports,
             self._recorder,
             self._capture,
@@ -97,13 +94,15 @@ class Engine:
         )
         for columns in self._hearing.members():
             self.table.join(columns)
-        self._ticks = 0
 
     def open(self, command: plane.OpenStream, port: int, now: float) -> int:
         """Give a stream its row; gives the row. Raises TableFull."""
         row = self.table.open(command.stream, now)
         self._session.local[row] = self.book.number(command.host, port)
-        self._sender.open(row, self._entropy)
+        self._session.media_timeout_s[row] = command.media_timeout_s
+        end = command.end_after_s
+        self._session.end_after_s[row] = np.inf if end is None else end
+        self._speaking.open(row, self._entropy)
         self._reports.open(row, now)
         self._hearing.formats.packet_at[row] = now
         if command.folder and command.record:
@@ -126,7 +125,7 @@ class Engine:
             case plane.CloseStream():
                 self._close(row, command.stream, now, wall, output)
             case _:
-                output.events += self._speak(row, command, now)
+                output.events += self._speaking.handle(row, command, now)
         return output
 
     def tick(self, now: float, wall: float, received: Received) -> Output:
@@ -134,7 +133,6 @@ class Engine:
         output = Output()
         rows = self.table.rows
         received = self._srtp.opened(received)
-        self._ticks += 1
         self._recorder.tick(rows, now)
         output.events += self._receive(received, now, wall)
         output.events += self._hearing.hear(rows, now)
@@ -158,30 +156,17 @@ class Engine:
         formats.agreed_law[row] = self._sender.law[row] = law
         formats.payload_type[row] = self._sender.payload_type[row] = command.payload_type
         event = command.event_payload_type
-        formats.event_payload_type[row] = -1 if event is None else event
-        receives = command.direction in _RECEIVES
-        if receives and not self._session.receives[row]:
+        event_payload_type = -1 if event is None else event
+        formats.event_payload_type[row] = event_payload_type
+        self._sender.event_payload_type[row] = event_payload_type
+        noise = command.comfort_noise_payload_type
+        self._sender.comfort_payload_type[row] = -1 if noise is None else noise
+        expects = command.direction == "sendrecv"
+        if expects and not self._session.expects[row]:
             formats.packet_at[row] = now
+        self._session.expects[row] = expects
         self._session.configured[row] = True
         self._session.sends[row] = command.direction in _SENDS
-        self._session.receives[row] = receives
-
-    def _speak(self, row: int, command: plane.Command, now: float) -> list[plane.Event]:
-        stream, playout = command.stream, self._playout
-        match command:
-            case plane.Play(generation=generation, pcm=pcm):
-                playout.play(row, generation, pcm)
-            case plane.EndPlay(generation=generation):
-                playout.end(row, generation)
-            case plane.Resume(generation=generation, rewind=rewind):
-                playout.resume(row, generation, rewind)
-            case plane.Pause(generation=generation):
-                left = playout.pause(row, generation)
-                return [] if left is None else [plane.Paused(stream, generation, now, left)]
-            case plane.Flush(generation=generation):
-                left = playout.flush(row, generation)
-                return [] if left is None else [plane.Flushed(stream, generation, now, left)]
-        return []
 
     def _receive(self, received: Received, now: float, wall: float) -> list[plane.Event]:
         if not len(received):
@@ -222,28 +207,14 @@ class Engine:
         rows = rows[able]
         if not len(rows):
             return
-        spoken = self._playout.frame(rows)
-        data = self._sender.packets_of(rows, spoken.pcm, spoken.active)
+        spoken = self._speaking.speak(self.table, rows, now)
+        rows, data, length = spoken.rows, spoken.data, spoken.length
         self._recorder.sent(rows, spoken.pcm)
-        length = np.full(len(rows), PACKET)
         remote = self._peers.remote[rows]
         at = np.full(len(rows), wall)
         self._capture.packets(rows, at, session.local[rows], remote, data, length)
         output.packets.append(Datagrams(data, length, rows, remote, control=False))
-        for row in spoken.began.tolist():
-            name, generation = self._playing(row)
-            output.events.append(plane.PlayStarted(name, generation, now))
-        for row in spoken.ended.tolist():
-            name, generation = self._playing(row)
-            left = int(self._playout.furthest[row])
-            output.events.append(plane.Played(name, generation, now, left))
-        if self._ticks % ROOM_TICKS == 0:
-            for row in rows[spoken.active].tolist():
-                name, generation = self._playing(row)
-                output.events.append(plane.Room(name, generation, int(self._playout.read[row])))
-
-    def _playing(self, row: int) -> tuple[str, int]:
-        return self.table.names[row], int(self._playout.generation[row])
+        output.events += spoken.events
 
     def _report(self, rows: Rows, now: float, wall: float, output: Output) -> None:
         configured = rows[self._session.configured[rows]]
@@ -263,13 +234,19 @@ class Engine:
     def _silences(self, rows: Rows, now: float) -> list[plane.Event]:
         session = self._session
         quiet = now - self._hearing.formats.packet_at[rows]
-        over = (quiet >= self._media_timeout_s) & session.configured[rows] & session.receives[rows]
-        told = rows[over & ~session.silent[rows]]
+        over = (quiet >= session.media_timeout_s[rows]).astype(np.int64)
+        over += quiet >= session.end_after_s[rows]
+        over *= session.expects[rows]
+        told = np.flatnonzero(over > session.silent[rows])
         session.silent[rows] = over
-        packet_at = self._hearing.formats.packet_at
         return [
-            plane.MediaSilent(self.table.names[row], now, now - float(packet_at[row]))
-            for row in told.tolist()
+            plane.MediaSilent(
+                self.table.names[int(rows[one])],
+                now,
+                float(quiet[one]),
+                final=bool(quiet[one] >= session.end_after_s[rows[one]]),
+            )
+            for one in told.tolist()
         ]
 
     def _write(self, rows: Rows, now: float, output: Output) -> None:
@@ -295,6 +272,8 @@ class Engine:
 
     def _stream_report(self, row: int) -> StreamReport:
         tally, reception = self._tally, self._reception
+        reception.settle(row)
+        heard = self._reports.quality(row)
         way = float(self._reports.round_trip_s[row])
         return StreamReport(
             packets_received=int(reception.received[row]),
@@ -308,6 +287,7 @@ class Engine:
             unauthentic=int(self._srtp.rejected[row]),
             wrong_payload_type=int(tally.wrong_payload_type[row]),
             comfort_noise=int(tally.comfort_noise[row]),
+            **heard,
             jitter_ms=round(float(reception.jitter[row]) / 8, 2),
             round_trip_ms=None if np.isnan(way) else round(way * 1000, 2),
         )

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
+from . import comfort
+from .comfort import ComfortNoise
 from .concealment import Concealment
 from .datagrams import AddressBook, Received
 from .jitter import FRAME, MAX_PACKET, MAX_WAIT, MIN_WAIT, Frames, JitterBuffer
 from .peers import Peers
-from .plane import Digit, Event, Heard, PeerLocked
+from .plane import Digit, Event, Heard, PeerLocked, StrangerHeard
 from .quality import Reception, Tally
 from .recorder import Recorder
 from .rtp import RtpError, columns
@@ -22,8 +24,8 @@ from .rtp.telephone_event import EventAssembler, FinishedDigit
 from .sender import LAWS
 from .speech_gate import SpeechGate
 from .streams import Columns, Rows, StreamTable, column
+from .tone_keys import ToneKeys
 
-COMFORT_NOISE = 13
 FRAMES_PER_TICK = 6
 EVENT_TAIL_S = 0.04
 
@@ -75,11 +77,20 @@ class Hearing:
         self.jitter = JitterBuffer()
         self.concealment = Concealment()
         self.gate = SpeechGate()
+        self.tone_keys = ToneKeys()
+        self.comfort = ComfortNoise()
         self._assemblers: dict[int, EventAssembler] = {}
 
     def members(self) -> tuple[Columns, ...]:
         """The columns to be grown and reset with the table."""
-        return (self.formats, self.jitter, self.concealment, self.gate)
+        return (
+            self.formats,
+            self.jitter,
+            self.concealment,
+            self.gate,
+            self.tone_keys,
+            self.comfort,
+        )
 
     def close(self, row: int) -> None:
         """Forget what is kept outside the columns."""
@@ -101,13 +112,15 @@ class Hearing:
         jitter = self._reception.jitter[rows] * 2 / FRAME
         patience = np.clip(np.ceil(jitter).astype(np.int64), MIN_WAIT, MAX_WAIT)
         heard: dict[int, _Stretch] = {}
+        digits: list[Event] = []
         for _ in range(FRAMES_PER_TICK):
             frames = self.jitter.frames(rows, now, patience)
             if not len(frames.rows):
                 break
-            self._keep(frames, heard, now)
-        self._keep(self.jitter.silence(rows, now), heard, now)
+            digits += self._keep(frames, heard, now)
+        digits += self._keep(self.jitter.silence(rows, now), heard, now)
         events: list[Event] = [self._heard(row, one, now) for row, one in heard.items()]
+        events += digits
         for row, assembler in self._assemblers.items():
             if assembler.pending:
                 events += self._digits(row, assembler.expire(now), now)
@@ -122,21 +135,24 @@ class Hearing:
         kind = head.payload_type[index]
         law = self._law(rows, kind)
         event = kind == self.formats.event_payload_type[rows]
-        noise = kind == COMFORT_NOISE
+        noise = kind == comfort.PAYLOAD_TYPE
         known = ((law >= 0) | event | noise) & self._table.active[rows]
         self._tally.add(self._tally.wrong_payload_type, rows[~strange & ~known])
+        events: list[Event] = []
+        if strange.any():
+            events += self._strangers(rows, index, strange & known, batch, at)
         some = np.flatnonzero(~strange & known)
         rows, index = rows[some], index[some]
         accepted, locked = self._peers.learn(
             rows, batch.source[index], head.ssrc[index], head.sequence[index], at[index]
         )
-        events: list[Event] = [self._locked(int(row), at) for row in rows[locked]]
+        events += [self._locked(int(row), at) for row in rows[locked]]
         some, rows, index = some[accepted], rows[accepted], index[accepted]
         fresh, newest, restarted = self._reception.note(
             rows, head.ssrc[index], head.sequence[index]
         )
         self.formats.packet_at[rows] = at[index]
-        self._tally.add(self._tally.comfort_noise, rows[fresh & noise[some]])
+        self._silent(rows, index, fresh & noise[some], batch, head)
         audio = fresh & (law[some] >= 0)
         self.formats.law[rows[audio]] = law[some][audio]
         kept = _Round(rows[audio], index[audio])
@@ -145,6 +161,26 @@ class Hearing:
             events += self._event(int(rows[one]), int(index[one]), batch, head)
         return events
 
+    def _strangers(
+        self,
+        rows: Rows,
+        index: NDArray[np.int64],
+        strange: NDArray[np.bool_],
+        batch: Received,
+        at: NDArray[np.float64],
+    ) -> list[Event]:
+        """Tell of strangers that send what only the peer should."""
+        rows, index = rows[strange], index[strange]
+        new = self._peers.new_strangers(rows, batch.source[index])
+        return [
+            StrangerHeard(
+                self._table.names[int(rows[one])],
+                float(at[index[one]]),
+                self._book.address(int(batch.source[index[one]])),
+            )
+            for one in np.flatnonzero(new)
+        ]
+
     def _law(self, rows: Rows, kind: NDArray[np.int64]) -> NDArray[np.int64]:
         """Law of each audio packet, −1 for others. The static numbers always mean their law."""
         law = np.full(len(rows), -1)
@@ -152,6 +188,24 @@ class Hearing:
             law[kind == g711.PAYLOAD_TYPE[name]] = number
         agreed = kind == self.formats.payload_type[rows]
         return np.where(agreed, self.formats.agreed_law[rows], law)
+
+    def _silent(
+        self,
+        rows: Rows,
+        index: NDArray[np.int64],
+        some: NDArray[np.bool_],
+        batch: Received,
+        head: columns.RtpColumns,
+    ) -> None:
+        """Take comfort noise packets; one that tells no level means silence (RFC 3389 §3.1)."""
+        if not some.any():
+            return
+        rows, index = rows[some], index[some]
+        self._tally.add(self._tally.comfort_noise, rows)
+        place = np.minimum(head.offset[index], batch.data.shape[1] - 1)
+        level = batch.data[index, place].astype(np.int64)
+        level[head.size[index] == 0] = comfort.SILENT
+        self.comfort.begin(rows, level, head.timestamp[index])
 
     def _store(
         self,
@@ -181,7 +235,9 @@ class Hearing:
         )
         timely = ~late
         self._recorder.arrived(rows[timely], spoken[timely], at[index[timely]])
-        self._tally.add(self._tally.late, rows[late])
+        if late.any():
+            self._tally.add(self._tally.late, rows[late])
+            self._reception.discard(rows[late], head.sequence[index[late]])
 
     def _event(
         self, row: int, index: int, batch: Received, head: columns.RtpColumns
@@ -206,23 +262,16 @@ class Hearing:
         address = self._book.address(int(self._peers.remote[row]))
         return PeerLocked(self._table.names[row], float(at.max()), address)
 
-    def _keep(self, frames: Frames, heard: "dict[int, _Stretch]", now: float) -> None:
-        """Decode, conceal, judge and record one frame each of unique rows."""
+    def _keep(self, frames: Frames, heard: "dict[int, _Stretch]", now: float) -> list[Event]:
+        """Decode, conceal, judge and record one frame each of unique rows; gives tones' digits."""
         rows = frames.rows
         if not len(rows):
-            return
-        pcm = np.zeros((len(rows), FRAME), np.int16)
-        for number, law in enumerate(LAWS):
-            some = frames.real & (self.formats.law[rows] == number)
-            if some.any():
-                pcm[some] = g711.decode(frames.octets[some], law)
-        if frames.lost.any():
-            pcm[frames.lost] = self.concealment.conceal(rows[frames.lost])
-            self._tally.add(self._tally.concealed, rows[frames.lost])
-        good = pcm[frames.real]
-        self.concealment.remember(rows[frames.real], good)
-        pcm[frames.real] = good
+            return []
+        pcm, quiet = self._sound(frames)
+        digits = self._tones(rows, pcm, now)
         speech = self.gate.judge(rows, pcm, frames.real, now)
+        if quiet.any():
+            speech[quiet] = self.gate.speaking[rows[quiet]] = False
         passed = frames.real | frames.lost
         self._recorder.heard(rows[passed], frames.position[passed], pcm[passed])
         for index, row in enumerate(rows.tolist()):
@@ -232,6 +281,38 @@ class Hearing:
             stretch.real.append(bool(frames.real[index]))
             if frames.real[index]:
                 stretch.arrived = float(frames.arrived[index])
+        return digits
+
+    def _sound(self, frames: Frames) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """Decode what came, fill what did not; and which frames are silent on purpose."""
+        rows = frames.rows
+        pcm = np.zeros((len(rows), FRAME), np.int16)
+        for number, law in enumerate(LAWS):
+            some = frames.real & (self.formats.law[rows] == number)
+            if some.any():
+                pcm[some] = g711.decode(frames.octets[some], law)
+        quiet = self.comfort.judge(rows, frames.position, frames.real)
+        if quiet.any():
+            pcm[quiet] = self.comfort.frames(rows[quiet])
+        lost = frames.lost & ~quiet
+        if lost.any():
+            pcm[lost] = self.concealment.conceal(rows[lost])
+            self._tally.add(self._tally.concealed, rows[lost])
+        good = pcm[frames.real]
+        self.concealment.remember(rows[frames.real], good)
+        pcm[frames.real] = good
+        return pcm, quiet
+
+    def _tones(self, rows: Rows, pcm: NDArray[np.int16], now: float) -> list[Event]:
+        """The keys that end in these frames, where the peer sends no events for them."""
+        index = np.flatnonzero(self.formats.event_payload_type[rows] < 0)
+        if not len(index):
+            return []
+        keys, sounding = self.tone_keys.listen(rows[index], pcm[index])
+        for row in rows[index[sounding]].tolist():
+            self.gate.mask(row, now + EVENT_TAIL_S)
+        names = self._table.names
+        return [Digit(names[key.row], now, key.digit, key.duration_s, "inband") for key in keys]
 
     def _heard(self, row: int, stretch: "_Stretch", now: float) -> Heard:
         begin = int(self.formats.samples[row])

@@ -16,6 +16,8 @@ from .streams import Columns, Rows, column
 LEARN_PACKETS = 4
 CANDIDATE_PATIENCE_S = 0.2
 """A candidate silent for this long gives way to another one."""
+MAX_STRANGERS = 8
+"""Strangers of a stream that are told."""
 
 
 class Peers(Columns):
@@ -33,6 +35,8 @@ class Peers(Columns):
     candidate_sequence: NDArray[np.int64] = column(np.int64)
     candidate_count: NDArray[np.int64] = column(np.int64)
     candidate_at: NDArray[np.float64] = column(np.float64)
+    familiar: NDArray[np.int64] = column(np.int64, MAX_STRANGERS)
+    """Addresses that are no news: strangers that were told, and where the peer was before."""
 
     def describe(self, row: int, rtp: int, control: int) -> None:
         """Take the addresses of an offer/answer; the same RTP address keeps what was learned."""
@@ -40,6 +44,8 @@ class Peers(Columns):
             if control != self.described_control[row]:
                 self.described_control[row] = self.remote_control[row] = control
             return
+        self.familiar[row] = NO_ADDRESS
+        self.familiar[row, 0] = self.remote[row]  # its last packets may still be on their way
         self.described[row] = self.remote[row] = rtp
         self.described_control[row] = self.remote_control[row] = control
         self.locked[row] = False
@@ -49,6 +55,14 @@ class Peers(Columns):
         """Which datagrams come from an address that the stream is not locked to."""
         strange: NDArray[np.bool_] = self.locked[rows] & (source != self.remote[rows])
         return strange
+
+    def new_strangers(self, rows: Rows, source: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which strangers of unique rows are seen for the first time; remembers them."""
+        known = (self.familiar[rows] == source[:, None]).any(axis=1)
+        free = self.familiar[rows] == NO_ADDRESS
+        new: NDArray[np.bool_] = ~known & free.any(axis=1) & (source != NO_ADDRESS)
+        self.familiar[rows[new], np.argmax(free[new], axis=1)] = source[new]
+        return new
 
     def learn(
         self,

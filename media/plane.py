@@ -39,6 +39,10 @@ class OpenStream:
     folder: str | None = None
     record: bool = False
     capture: bool = False
+    media_timeout_s: float = 10.0
+    """Without a packet for so long MediaSilent is told; never while one side holds the call."""
+    end_after_s: float | None = None
+    """Then it is told again, as `final`: the owner ends the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class ConfigureStream:
     direction: Direction = "sendrecv"
     ptime_ms: int = 20
     """Audio in each packet that we send."""
+    comfort_noise_payload_type: int | None = None
+    """If given, silence is sent as comfort noise (RFC 3389): a small packet every 200 ms."""
     srtp: tuple[str, bytes, bytes] | None = field(default=None, repr=False)
     """Suite (RFC 4568 name), our key and the peer's, with their salts; None: plain RTP."""
 
@@ -102,6 +108,21 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Press keys (0-9 * # A-D): each one for `tone_ms`, then `gap_ms` of silence.
+
+    They go as RTP events (RFC 4733) if the peer takes those, else, or with `in_band`, as tones in
+    the audio. What is being played waits meanwhile. Answered by DigitsSent.
+    """
+
+    stream: str
+    digits: str
+    tone_ms: int = 160
+    gap_ms: int = 80
+    in_band: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureSip:
     """Write one SIP message, as it crossed the wire, into the stream's capture.
 
@@ -131,6 +152,7 @@ Command = (
     | Pause
     | Resume
     | Flush
+    | SendDigits
     | CaptureSip
     | CloseStream
 )
@@ -184,6 +206,15 @@ class Digit:
     duration_s: float
     heard_by: Literal["rtp", "inband", "info"] = "rtp"
     """RFC 4733 events, tones in the audio, or SIP INFO."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsSent:
+    """The digits of one SendDigits have left; those that found no room are missing."""
+
+    stream: str
+    at: float
+    digits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +276,27 @@ class PeerLocked:
 
 @dataclass(frozen=True, slots=True)
 class MediaSilent:
-    """No RTP packet came from the peer for `seconds`; reported once per silence."""
+    """No RTP packet came from the peer for `seconds`; reported once per silence.
+
+    `final`: the silence has reached the stream's `end_after_s`.
+    """
 
     stream: str
     at: float
     seconds: float
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerHeard:
+    """Valid RTP came from an address that the stream is not locked to, and was not let in.
+
+    Told once for each stranger, and for eight strangers of a stream at most.
+    """
+
+    stream: str
+    at: float
+    address: tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +321,7 @@ Event = (
     | OpenFailed
     | Heard
     | Digit
+    | DigitsSent
     | PlayStarted
     | Played
     | Room
@@ -281,6 +329,7 @@ Event = (
     | Flushed
     | PeerLocked
     | MediaSilent
+    | StrangerHeard
     | ArtifactFailed
     | Closed
 )

@@ -91,9 +91,9 @@ class Playout(Columns):
         self.complete[row] = self.told[row] = True
         return left
 
-    def frame(self, rows: Rows) -> Spoken:
-        """What each of `rows` sends in this tick."""
-        ready = np.where(self.paused[rows], 0, self.write[rows] - self.read[rows])
+    def frame(self, rows: Rows, waiting: NDArray[np.bool_]) -> Spoken:
+        """What each of `rows` sends in this tick; those that are `waiting` keep what they have."""
+        ready = np.where(self.paused[rows] | waiting, 0, self.write[rows] - self.read[rows])
         count = np.minimum(ready, FRAME)
         active = count > 0
         pcm = np.zeros((len(rows), FRAME), np.int16)

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .bursts import BATCH, SETTLED, Bursts
 from .streams import Columns, Rows, column
 
 CLOCK_RATE = 8000
 HISTORY = 128
-"""Sequence numbers remembered to tell a duplicate from a late packet."""
+"""Sequence numbers remembered, to tell a duplicate from a late packet."""
 _UNSEEN = -(1 << 62)  # no extended sequence number; one before a run's first is negative
 MAX_MISORDER = 100
 MAX_DROPOUT = 3000
@@ -36,6 +37,17 @@ class StreamReport:
     """SRTP packets that were forged, altered, or came before."""
     wrong_payload_type: int = 0
     comfort_noise: int = 0
+    bursts: int = 0
+    """Clusters of lost and late packets (RFC 3611 §4.7.2)."""
+    burst_ms: float = 0.0
+    """Their mean length."""
+    burst_density: float = 0.0
+    """Share of packets missing within bursts, and beside them."""
+    gap_density: float = 0.0
+    r_factor: float | None = None
+    """How well the peer was heard (ITU-T G.107), 0 to 93.2; None if nothing came."""
+    mos: float | None = None
+    """The same as a mean opinion score, 1 to 4.5."""
     jitter_ms: float = 0.0
     round_trip_ms: float | None = None
 
@@ -79,8 +91,14 @@ class Reception(Columns):
     transit: NDArray[np.float64] = column(np.float64, default=np.nan)
     jitter: NDArray[np.float64] = column(np.float64)
     """Timestamp units."""
+    discarded: NDArray[np.bool_] = column(np.bool_, HISTORY)
+    """Of the numbers remembered: came too late to be heard."""
     reported_expected: NDArray[np.int64] = column(np.int64)
     reported_received: NDArray[np.int64] = column(np.int64)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bursts = Bursts()
 
     def note(
         self, rows: Rows, ssrc: NDArray[np.int64], sequence: NDArray[np.int64]
@@ -98,6 +116,11 @@ class Reception(Columns):
         restarted = ~running | confirmed
         waiting = jump & ~confirmed
         self.probation[rows] = np.where(waiting, (sequence + 1) & 0xFFFF, -1)
+        # A step of more than the memory reaches back would forget what has not been judged.
+        over = restarted | ((step > SETTLED) & ~waiting)
+        behind = highest - self.bursts.judged[rows] >= BATCH + SETTLED
+        for one in np.flatnonzero(over | behind).tolist():
+            self._judge(int(rows[one]), int(highest[one]), final=bool(over[one]))
         if restarted.any():
             self._restart(rows[restarted], ssrc[restarted], sequence[restarted])
         extended = np.where(restarted, sequence, highest + step)
@@ -108,6 +131,7 @@ class Reception(Columns):
         newest = fresh & (restarted | (step > 0))
         used, number = rows[fresh], extended[fresh]
         self.seen[used, number % HISTORY] = number
+        self.discarded[used, number % HISTORY] = False
         self.highest[used] = np.maximum(self.highest[used], number)
         self.received[used] += 1
         return fresh, newest, restarted
@@ -123,6 +147,17 @@ class Reception(Columns):
         self.transit[rows] = transit
         jitter = self.jitter[rows]
         self.jitter[rows] = np.where(usable, jitter + (change - jitter) / 16, jitter)
+
+    def discard(self, rows: Rows, sequence: NDArray[np.int64]) -> None:
+        """The packets that `note` took of unique rows came too late to be heard."""
+        highest = self.highest[rows]
+        number = highest + (sequence - highest).astype(np.int16)
+        self.discarded[rows, number % HISTORY] = True
+
+    def settle(self, row: int) -> None:
+        """Nothing more comes: judge every packet."""
+        if self.started[row]:
+            self._judge(row, int(self.highest[row]), final=True)
 
     def expected(self, row: int) -> int:
         """Packets that the peer sent, judged by its sequence numbers."""
@@ -141,6 +176,17 @@ class Reception(Columns):
         lost = expected - received
         return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)
 
+    def _judge(self, row: int, highest: int, *, final: bool) -> None:
+        """Tell the fates of the packets that are old enough, with `final` of all."""
+        if not self.started[row]:
+            return
+        last = highest if final else highest - SETTLED
+        numbers = np.arange(self.bursts.judged[row] + 1, last + 1)
+        place = numbers % HISTORY
+        came = (self.seen[row, place] == numbers) & ~self.discarded[row, place]
+        self.bursts.take(row, ~came)
+        self.bursts.judged[row] = max(last, int(self.bursts.judged[row]))
+
     def _span(self, row: int) -> int:
         if not self.started[row]:
             return 0
@@ -152,5 +198,6 @@ class Reception(Columns):
         self.started[rows] = True
         self.ssrc[rows] = ssrc
         self.base[rows] = self.highest[rows] = sequence
+        self.bursts.judged[rows] = sequence - 1
         self.seen[rows] = _UNSEEN
         self.transit[rows] = np.nan

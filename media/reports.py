@@ -3,15 +3,26 @@
 One packet every few seconds and stream: packets are built and read as values (`rtp/rtcp.py`).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.ids import Entropy
-from .quality import Reception
+from . import emodel
+from .bursts import LossPattern
+from .jitter import MAX_WAIT, MIN_WAIT
+from .quality import Reception, Tally
 from .rtp import rtcp
-from .sender import FRAME, Sender
+from .rtp.xr import VoipMetrics
+from .sender import Sender
 from .streams import Columns, Rows, column
 
+PACKET_MS = 20
+END_SYSTEM_MS = 40.0
+"""Delay of our end: one packet being filled at the peer, one tick until it is heard."""
+RECEIVER = 0b1111_0000
+"""Standard concealment, a jitter buffer that adapts (RFC 3611 §4.7.7)."""
 INTERVAL_S = 5.0
 """Mean; each interval is 0.5 to 1.5 times as long (RFC 3550 §6.2)."""
 
@@ -25,8 +36,11 @@ class Reports(Columns):
     heard_sr_at: NDArray[np.float64] = column(np.float64)
     round_trip_s: NDArray[np.float64] = column(np.float64, default=np.nan)
 
-    def __init__(self, reception: Reception, sender: Sender, entropy: Entropy) -> None:
+    def __init__(
+        self, reception: Reception, tally: Tally, sender: Sender, entropy: Entropy
+    ) -> None:
         super().__init__()
+        self._tally = tally
         self._reception = reception
         self._sender = sender
         self._entropy = entropy
@@ -48,10 +62,27 @@ class Reports(Columns):
         first: rtcp.RtcpPacket = rtcp.ReceiverReport(ssrc, blocks)
         if packets:
             stamp = int(self._sender.timestamp[row])
-            octets = packets * FRAME
+            octets = int(self._sender.octets[row])
             first = rtcp.SenderReport(ssrc, rtcp.ntp_time(wall), stamp, packets, octets, blocks)
         compound = [first, rtcp.SourceDescription(ssrc, f"aywa-{ssrc:08x}")]
+        if blocks:
+            compound.append(rtcp.ExtendedReport(ssrc, (self._metrics(row),)))
         return rtcp.build([*compound, rtcp.Goodbye((ssrc,))] if goodbye else compound)
+
+    def quality(self, row: int) -> dict[str, Any]:
+        """The fields of a StreamReport that tell how well the peer was heard."""
+        pattern = self._reception.bursts.pattern(row)
+        if not pattern.packets:
+            return {}
+        rating = self._rating(pattern, self._delay_ms(row))
+        return {
+            "bursts": pattern.bursts,
+            "burst_ms": round(pattern.burst_length * PACKET_MS, 1),
+            "burst_density": round(pattern.burst_density, 4),
+            "gap_density": round(pattern.gap_density, 4),
+            "r_factor": round(rating, 1),
+            "mos": round(emodel.mos(rating), 2),
+        }
 
     def receive(self, row: int, data: bytes, now: float, wall: float) -> None:
         """Take the peer's compound packet. Raises RtpError."""
@@ -85,6 +116,43 @@ class Reports(Columns):
             delay_since_sr=held,
         )
         return (block,)
+
+    def _metrics(self, row: int) -> VoipMetrics:
+        reception = self._reception
+        pattern = reception.bursts.pattern(row)
+        packets = max(pattern.packets, 1)
+        late = min(int(self._tally.late[row]), pattern.missing)
+        way = self.round_trip_s[row]
+        rating = self._rating(pattern, self._delay_ms(row))
+        listening = self._rating(pattern, 0.0)
+        return VoipMetrics(
+            ssrc=int(reception.ssrc[row]),
+            loss_rate=(pattern.missing - late) / packets,
+            discard_rate=late / packets,
+            burst_density=pattern.burst_density,
+            gap_density=pattern.gap_density,
+            burst_ms=pattern.burst_length * PACKET_MS,
+            gap_ms=pattern.gap_length * PACKET_MS,
+            round_trip_ms=0.0 if np.isnan(way) else float(way) * 1000,
+            end_system_ms=END_SYSTEM_MS,
+            r_factor=rating,
+            mos_lq=emodel.mos(listening),
+            mos_cq=emodel.mos(rating),
+            receiver=RECEIVER,
+            buffer_ms=PACKET_MS * MIN_WAIT,
+            buffer_max_ms=PACKET_MS * MAX_WAIT,
+            buffer_limit_ms=PACKET_MS * MAX_WAIT,
+        )
+
+    def _delay_ms(self, row: int) -> float:
+        """Mouth to ear, as far as it is known."""
+        way = self.round_trip_s[row]
+        return END_SYSTEM_MS + (0.0 if np.isnan(way) else float(way) * 500)
+
+    @staticmethod
+    def _rating(pattern: LossPattern, delay_ms: float) -> float:
+        loss = pattern.missing / pattern.packets if pattern.packets else 0.0
+        return emodel.r_factor(loss=loss, burst_ratio=pattern.burst_ratio, delay_ms=delay_ms)
 
     def _interval(self) -> float:
         return INTERVAL_S * (0.5 + self._entropy.integer(16) / 65_536)

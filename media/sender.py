@@ -15,6 +15,10 @@ from .streams import Columns, Rows, column
 
 FRAME = 160
 PACKET = columns.HEADER_SIZE + FRAME
+COMFORT_TICKS = 10
+"""Silence is sent as sound for so long; then comfort noise is sent every so often."""
+COMFORT_LEVEL = 70
+"""Of the noise that the peer is to hear, −dBov."""
 LAWS: tuple[Law, ...] = ("pcmu", "pcma")
 
 
@@ -29,6 +33,16 @@ class Sender(Columns):
     ssrc: NDArray[np.int64] = column(np.int64)
     speaking: NDArray[np.bool_] = column(np.bool_)
     packets: NDArray[np.int64] = column(np.int64)
+    octets: NDArray[np.int64] = column(np.int64)
+    """Of payload."""
+    event_payload_type: NDArray[np.int64] = column(np.int64, default=-1)
+    """−1: the peer takes no RTP events."""
+    comfort_payload_type: NDArray[np.int64] = column(np.int64, default=-1)
+    """−1: silence is sent as sound."""
+    quiet: NDArray[np.int64] = column(np.int64)
+    """Ticks without sound."""
+    event_timestamp: NDArray[np.int64] = column(np.int64)
+    """When the digit began that is being sent."""
 
     def open(self, row: int, entropy: Entropy) -> None:
         """Give the row its random starting numbers (RFC 3550 §5.1)."""
@@ -38,8 +52,8 @@ class Sender(Columns):
 
     def packets_of(
         self, rows: Rows, pcm: NDArray[np.int16], active: NDArray[np.bool_]
-    ) -> NDArray[np.uint8]:
-        """The packets of this tick, one per row, shape (rows, PACKET)."""
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The packets of this tick, one per row, shape (rows, PACKET), and their lengths."""
         out = np.empty((len(rows), PACKET), np.uint8)
         marker = active & ~self.speaking[rows]
         columns.write_headers(
@@ -57,7 +71,51 @@ class Sender(Columns):
         self.speaking[rows] = active
         self.sequence[rows] = (self.sequence[rows] + 1) & 0xFFFF
         self.packets[rows] += 1
-        return out
+        self.octets[rows] += FRAME
+        return out, np.full(len(rows), PACKET)
+
+    def turn_into_event(
+        self, row: int, packet: NDArray[np.uint8], payload: bytes, *, first: bool
+    ) -> int:
+        """Make an event packet (RFC 4733 §2.3) of the row's audio packet; gives its length.
+
+        Every packet of one event has the timestamp of its first, which has the marker bit.
+        """
+        if first:
+            self.event_timestamp[row] = self.timestamp[row]
+        one = np.array([row])
+        sequence = np.array([int(packet[2]) << 8 | int(packet[3])])
+        columns.write_headers(
+            packet[None, :],
+            self.event_payload_type[one],
+            np.array([first]),
+            sequence,
+            self.event_timestamp[one],
+            self.ssrc[one],
+        )
+        length = columns.HEADER_SIZE + len(payload)
+        packet[columns.HEADER_SIZE : length] = np.frombuffer(payload, np.uint8)
+        self.octets[row] += len(payload) - FRAME
+        return length
+
+    def rests(
+        self, rows: Rows, sounds: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows send nothing in this tick, and which send comfort noise."""
+        if not (self.comfort_payload_type[rows] >= 0).any():
+            return np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        self.quiet[rows] = np.where(sounds, 0, self.quiet[rows] + 1)
+        over = self.quiet[rows] - COMFORT_TICKS
+        resting = (over > 0) & (self.comfort_payload_type[rows] >= 0)
+        noise = resting & (over % COMFORT_TICKS == 1)
+        return resting & ~noise, noise
+
+    def turn_into_comfort(self, row: int, packet: NDArray[np.uint8]) -> int:
+        """Make a comfort noise packet of the row's packet of silence; gives its length."""
+        packet[1] = self.comfort_payload_type[row]
+        packet[columns.HEADER_SIZE] = COMFORT_LEVEL
+        self.octets[row] += 1 - FRAME
+        return columns.HEADER_SIZE + 1
 
     def advance(self, rows: Rows) -> None:
         """Media time goes on for every row, also for one that may not send now."""

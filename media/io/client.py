@@ -11,8 +11,10 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...codecs.tones import DTMF
 from .. import MediaError, plane
 from ..feed import PlayoutFeed
+from ..keys import MAX_WAITING
 from ..quality import StreamReport
 from ..sdp import Negotiated
 from . import wire
@@ -88,6 +90,18 @@ class MediaStream:
         self._feed.drop(generation)
         self._send(plane.Flush(self.id, generation))
 
+    def send_digits(
+        self, digits: str, *, tone_ms: int = 160, gap_ms: int = 80, in_band: bool = False
+    ) -> None:
+        """Press keys (0-9 * # A-D); what plays waits, DigitsSent follows. Raises ValueError."""
+        if strange := set(digits.upper()) - set(DTMF):
+            raise ValueError(
+                f"{sorted(strange)} cannot be dialled: expected digits, *, # or A to D"
+            )
+        if len(digits) > MAX_WAITING:
+            raise ValueError(f"{len(digits)} digits at once, expected at most {MAX_WAITING}")
+        self._send(plane.SendDigits(self.id, digits, tone_ms, gap_ms, in_band))
+
     def capture_sip(
         self,
         *,
@@ -137,6 +151,8 @@ class MediaPlane:
         folder: str | None = None,
         record: bool = False,
         capture: bool = False,
+        media_timeout_s: float = 10.0,
+        end_after_s: float | None = None,
     ) -> MediaStream:
         """Open an RTP stream on `host`. Raises MediaError."""
         if self._lost:
@@ -144,7 +160,10 @@ class MediaPlane:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._opening[stream] = answer
         self._listeners[stream] = on_event
-        self.send([plane.OpenStream(stream, host, folder, record, capture)])
+        opening = plane.OpenStream(
+            stream, host, folder, record, capture, media_timeout_s, end_after_s
+        )
+        self.send([opening])
         try:
             port = await answer
         except BaseException:

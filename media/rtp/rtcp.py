@@ -1,12 +1,13 @@
-"""RTCP packets as values: SR, RR, SDES with CNAME, BYE, and compounds of them (RFC 3550 §6)."""
+"""RTCP packets as values: SR, RR, SDES with CNAME, BYE, XR, and compounds (RFC 3550 §6)."""
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import RtpError
+from . import RtpError, xr
 
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, GOODBYE = 200, 201, 202, 203
+EXTENDED_REPORT = 207
 
 _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 _END, _CNAME = 0, 1
@@ -67,7 +68,15 @@ class Goodbye:
     ssrcs: tuple[int, ...]
 
 
-RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye
+@dataclass(frozen=True, slots=True)
+class ExtendedReport:
+    """How a receiver heard (RFC 3611); block types other than VoIP metrics are left out."""
+
+    ssrc: int
+    metrics: tuple[xr.VoipMetrics, ...] = ()
+
+
+RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | ExtendedReport
 
 
 def ntp_time(epoch_s: float) -> int:
@@ -133,6 +142,9 @@ def _packet(packet: RtcpPacket) -> bytes:
         case Goodbye():
             body = struct.pack(f"!{len(packet.ssrcs)}I", *packet.ssrcs)
             return _framed(GOODBYE, len(packet.ssrcs), body)
+        case ExtendedReport():
+            body = struct.pack("!I", packet.ssrc) + b"".join(map(bytes, packet.metrics))
+            return _framed(EXTENDED_REPORT, 0, body)
 
 
 def _framed(kind: int, count: int, body: bytes) -> bytes:
@@ -166,6 +178,9 @@ def _read(kind: int, count: int, body: bytes) -> RtcpPacket | None:
                 return _description(body) if count else None
             case 203:
                 return Goodbye(struct.unpack_from(f"!{count}I", body))
+            case 207:
+                [ssrc] = struct.unpack_from("!I", body)
+                return ExtendedReport(ssrc, xr.metrics_of(body[4:]))
             case _:
                 return None
     except struct.error:

@@ -248,5 +248,5 @@ def test_a_min_se_that_says_nothing_is_refused_before_anybody_answers(
 ) -> None:
     lines = f"{TIMER}Session-Expires: 1800\r\nMin-SE: {text}\r\n"
     [refused] = wire.raw(request(extra=lines))
-    assert status_of(refused) == 400
+    assert refused.startswith(b"SIP/2.0 400")
     assert wire.bob.of(Invited) == []
