@@ -22,7 +22,7 @@ from .recorder import Recorder
 from .reports import Reports
 from .rtp import RtpError
 from .rtp.columns import is_rtcp
-from .sender import LAWS
+from .sender import CODECS
 from .speaking import Speaking
 from .srtp import Srtp
 from .streams import Columns, Rows, StreamTable, TableFull, column
@@ -148,13 +148,15 @@ class Engine:
             remote = self.book.number(command.remote_host, command.remote_port)
             control = self.book.number(command.remote_host, command.remote_rtcp_port)
             self._peers.describe(row, remote, control)
-        formats, law = self._hearing.formats, LAWS.index(command.codec)
+        formats, law = self._hearing.formats, CODECS.index(command.codec)
         if not self._session.configured[row]:
             formats.law[row] = law
             formats.packet_at[row] = now
         self._srtp.configure(row, command.srtp)
-        formats.agreed_law[row] = self._sender.law[row] = law
-        formats.payload_type[row] = self._sender.payload_type[row] = command.payload_type
+        formats.agreed_law[row] = law
+        formats.payload_type[row] = command.payload_type
+        self._hearing.expect(row, command.codec)
+        self._sender.speak(row, command.codec, command.payload_type)
         event = command.event_payload_type
         event_payload_type = -1 if event is None else event
         formats.event_payload_type[row] = event_payload_type
@@ -258,6 +260,7 @@ class Engine:
             output.blocks.append(Block(self.table.names[row], "pcap", data))
 
     def _close(self, row: int, stream: str, now: float, wall: float, output: Output) -> None:
+        self._reception.settle(row)
         if self._session.configured[row]:
             goodbye = self._reports.report(row, now, wall, goodbye=True)
             self._send_report(row, goodbye, wall, output)
@@ -272,7 +275,6 @@ class Engine:
 
     def _stream_report(self, row: int) -> StreamReport:
         tally, reception = self._tally, self._reception
-        reception.settle(row)
         heard = self._reports.quality(row)
         way = float(self._reports.round_trip_s[row])
         return StreamReport(

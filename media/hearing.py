@@ -16,7 +16,7 @@ from .concealment import Concealment
 from .datagrams import AddressBook, Received
 from .jitter import FRAME, MAX_PACKET, MAX_WAIT, MIN_WAIT, Frames, JitterBuffer
 from .peers import Peers
-from .plane import Digit, Event, Heard, PeerLocked, StrangerHeard
+from .plane import Codec, Digit, Event, Heard, PeerLocked, StrangerHeard
 from .quality import Reception, Tally
 from .recorder import Recorder
 from .rtp import RtpError, columns
@@ -25,6 +25,7 @@ from .sender import LAWS
 from .speech_gate import SpeechGate
 from .streams import Columns, Rows, StreamTable, column
 from .tone_keys import ToneKeys
+from .wide import WideEar
 
 FRAMES_PER_TICK = 6
 EVENT_TAIL_S = 0.04
@@ -36,7 +37,7 @@ class Formats(Columns):
     """What the peer's packets may be."""
 
     law: NDArray[np.int64] = column(np.int64)
-    """Law of the last audio packet, an index into LAWS."""
+    """Codec of the last audio packet, an index into CODECS."""
     agreed_law: NDArray[np.int64] = column(np.int64)
     payload_type: NDArray[np.int64] = column(np.int64, default=-1)
     event_payload_type: NDArray[np.int64] = column(np.int64, default=-1)
@@ -80,6 +81,7 @@ class Hearing:
         self.tone_keys = ToneKeys()
         self.comfort = ComfortNoise()
         self._assemblers: dict[int, EventAssembler] = {}
+        self._wide: dict[int, WideEar] = {}
 
     def members(self) -> tuple[Columns, ...]:
         """The columns to be grown and reset with the table."""
@@ -95,6 +97,13 @@ class Hearing:
     def close(self, row: int) -> None:
         """Forget what is kept outside the columns."""
         self._assemblers.pop(row, None)
+        self._wide.pop(row, None)
+
+    def expect(self, row: int, codec: Codec) -> None:
+        """The peer sends in this codec from now on. Raises WidebandUnavailable."""
+        known = self._wide.get(row)
+        if (codec == "g722" or codec == "opus") and (known is None or known.codec != codec):
+            self._wide[row] = WideEar(codec)
 
     def receive(self, batch: Received, now: float, offset: float) -> list[Event]:
         """Take RTP datagrams; `offset` is epoch minus monotonic seconds."""
@@ -219,14 +228,18 @@ class Hearing:
         rows, index = round_.rows, round_.index
         if not len(rows):
             return
-        self._reception.measure(rows, head.timestamp[index], at[index])
         reach = np.minimum(head.offset[index][:, None] + _SPAN, batch.data.shape[1] - 1)
         payload = batch.data[index[:, None], reach]
         size = np.minimum(head.size[index], MAX_PACKET)
+        timestamp = head.timestamp[index]
+        if self._wide:
+            self._put_aside(round_, batch, head, timestamp, payload, size)
+        self._reception.measure(rows, timestamp, at[index])
+        self._reception.packet_samples[rows] = size
         self._recorder.forget_anchor(rows[restarted])
         late, spoken = self.jitter.write(
             rows,
-            head.timestamp[index],
+            timestamp,
             payload,
             size,
             at[index],
@@ -238,6 +251,26 @@ class Hearing:
         if late.any():
             self._tally.add(self._tally.late, rows[late])
             self._reception.discard(rows[late], head.sequence[index[late]])
+
+    def _put_aside(
+        self,
+        round_: _Round,
+        batch: Received,
+        head: columns.RtpColumns,
+        timestamp: NDArray[np.int64],
+        payload: NDArray[np.uint8],
+        size: NDArray[np.int64],
+    ) -> None:
+        """Put tickets in the place of payloads that are not G.711; `timestamp` becomes 8 kHz."""
+        wide = self.formats.law[round_.rows] >= len(LAWS)
+        for one in np.flatnonzero(wide).tolist():
+            row, index = int(round_.rows[one]), int(round_.index[one])
+            ear = self._wide[row]
+            begin = int(head.offset[index])
+            data = batch.data[index, begin : begin + int(head.size[index])].tobytes()
+            timestamp[one] = ear.samples_time(int(timestamp[one]))
+            size[one] = ear.put_aside(data, payload[one])
+            self._tally.malformed[row] += size[one] == 0
 
     def _event(
         self, row: int, index: int, batch: Received, head: columns.RtpColumns
@@ -291,6 +324,8 @@ class Hearing:
             some = frames.real & (self.formats.law[rows] == number)
             if some.any():
                 pcm[some] = g711.decode(frames.octets[some], law)
+        if self._wide:
+            self._decode_wide(frames, pcm)
         quiet = self.comfort.judge(rows, frames.position, frames.real)
         if quiet.any():
             pcm[quiet] = self.comfort.frames(rows[quiet])
@@ -302,6 +337,16 @@ class Hearing:
         self.concealment.remember(rows[frames.real], good)
         pcm[frames.real] = good
         return pcm, quiet
+
+    def _decode_wide(self, frames: Frames, pcm: NDArray[np.int16]) -> None:
+        """Decode what is not G.711; what cannot be decoded is lost."""
+        wide = frames.real & (self.formats.law[frames.rows] >= len(LAWS))
+        for index in np.flatnonzero(wide).tolist():
+            sound = self._wide[int(frames.rows[index])].sound(frames.octets[index])
+            if sound is None:
+                frames.real[index], frames.lost[index] = False, True
+            else:
+                pcm[index] = sound
 
     def _tones(self, rows: Rows, pcm: NDArray[np.int16], now: float) -> list[Event]:
         """The keys that end in these frames, where the peer sends no events for them."""

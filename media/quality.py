@@ -88,6 +88,8 @@ class Reception(Columns):
     duplicates: NDArray[np.int64] = column(np.int64)
     expected_before: NDArray[np.int64] = column(np.int64)
     """Packets expected in earlier runs of sequence numbers (before an SSRC change or a jump)."""
+    packet_samples: NDArray[np.int64] = column(np.int64, default=160)
+    """Length of the last audio packet."""
     transit: NDArray[np.float64] = column(np.float64, default=np.nan)
     jitter: NDArray[np.float64] = column(np.float64)
     """Timestamp units."""

@@ -18,7 +18,7 @@ from .rtp.xr import VoipMetrics
 from .sender import Sender
 from .streams import Columns, Rows, column
 
-PACKET_MS = 20
+TICK_MS = 20
 END_SYSTEM_MS = 40.0
 """Delay of our end: one packet being filled at the peer, one tick until it is heard."""
 RECEIVER = 0b1111_0000
@@ -77,7 +77,7 @@ class Reports(Columns):
         rating = self._rating(pattern, self._delay_ms(row))
         return {
             "bursts": pattern.bursts,
-            "burst_ms": round(pattern.burst_length * PACKET_MS, 1),
+            "burst_ms": round(pattern.burst_length * self._packet_ms(row), 1),
             "burst_density": round(pattern.burst_density, 4),
             "gap_density": round(pattern.gap_density, 4),
             "r_factor": round(rating, 1),
@@ -131,23 +131,26 @@ class Reports(Columns):
             discard_rate=late / packets,
             burst_density=pattern.burst_density,
             gap_density=pattern.gap_density,
-            burst_ms=pattern.burst_length * PACKET_MS,
-            gap_ms=pattern.gap_length * PACKET_MS,
+            burst_ms=pattern.burst_length * self._packet_ms(row),
+            gap_ms=pattern.gap_length * self._packet_ms(row),
             round_trip_ms=0.0 if np.isnan(way) else float(way) * 1000,
             end_system_ms=END_SYSTEM_MS,
             r_factor=rating,
             mos_lq=emodel.mos(listening),
             mos_cq=emodel.mos(rating),
             receiver=RECEIVER,
-            buffer_ms=PACKET_MS * MIN_WAIT,
-            buffer_max_ms=PACKET_MS * MAX_WAIT,
-            buffer_limit_ms=PACKET_MS * MAX_WAIT,
+            buffer_ms=TICK_MS * MIN_WAIT,
+            buffer_max_ms=TICK_MS * MAX_WAIT,
+            buffer_limit_ms=TICK_MS * MAX_WAIT,
         )
 
     def _delay_ms(self, row: int) -> float:
         """Mouth to ear, as far as it is known."""
         way = self.round_trip_s[row]
         return END_SYSTEM_MS + (0.0 if np.isnan(way) else float(way) * 500)
+
+    def _packet_ms(self, row: int) -> float:
+        return float(self._reception.packet_samples[row]) / 8
 
     @staticmethod
     def _rating(pattern: LossPattern, delay_ms: float) -> float:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..base.ids import Entropy
 from ..codecs import g711
 from ..codecs.g711 import PAYLOAD_TYPE, Law
+from ..codecs.wideband import CLOCK_RATE, RATE, Encoder, WidebandCodec
+from .plane import Codec
 from .rtp import columns
 from .streams import Columns, Rows, column
 
@@ -20,13 +22,17 @@ COMFORT_TICKS = 10
 COMFORT_LEVEL = 70
 """Of the noise that the peer is to hear, −dBov."""
 LAWS: tuple[Law, ...] = ("pcmu", "pcma")
+WIDE: tuple[WidebandCodec, ...] = ("g722", "opus")
+CODECS: tuple[Codec, ...] = (*LAWS, *WIDE)
 
 
 class Sender(Columns):
     """What each row sends, and how far it has come."""
 
     law: NDArray[np.int64] = column(np.int64)
-    """Index into LAWS."""
+    """Index into CODECS."""
+    step: NDArray[np.int64] = column(np.int64, default=FRAME)
+    """Timestamp units in a tick."""
     payload_type: NDArray[np.int64] = column(np.int64, default=PAYLOAD_TYPE["pcmu"])
     sequence: NDArray[np.int64] = column(np.int64)
     timestamp: NDArray[np.int64] = column(np.int64)
@@ -43,6 +49,27 @@ class Sender(Columns):
     """Ticks without sound."""
     event_timestamp: NDArray[np.int64] = column(np.int64)
     """When the digit began that is being sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._encoders: dict[int, Encoder] = {}
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._encoders.pop(row, None)
+
+    def speak(self, row: int, codec: Codec, payload_type: int) -> None:
+        """Send in this codec from now on. Raises WidebandUnavailable."""
+        law = CODECS.index(codec)
+        self.payload_type[row] = payload_type
+        if law == self.law[row]:
+            return
+        self.law[row] = law
+        self.step[row] = FRAME
+        self._encoders.pop(row, None)
+        if codec == "g722" or codec == "opus":
+            self._encoders[row] = Encoder(codec)
+            self.step[row] = FRAME * CLOCK_RATE[codec] // RATE
 
     def open(self, row: int, entropy: Entropy) -> None:
         """Give the row its random starting numbers (RFC 3550 §5.1)."""
@@ -68,11 +95,26 @@ class Sender(Columns):
             some = self.law[rows] == number
             if some.any():
                 out[some, columns.HEADER_SIZE :] = g711.encode(pcm[some], law)
+        length = np.full(len(rows), PACKET)
+        if self._encoders:
+            self._encode_wide(rows, pcm, out, length)
         self.speaking[rows] = active
         self.sequence[rows] = (self.sequence[rows] + 1) & 0xFFFF
         self.packets[rows] += 1
-        self.octets[rows] += FRAME
-        return out, np.full(len(rows), PACKET)
+        return out, length
+
+    def _encode_wide(
+        self,
+        rows: Rows,
+        pcm: NDArray[np.int16],
+        out: NDArray[np.uint8],
+        length: NDArray[np.int64],
+    ) -> None:
+        for index in np.flatnonzero(self.law[rows] >= len(LAWS)).tolist():
+            payload = self._encoders[int(rows[index])].encode(pcm[index])[:FRAME]
+            end = columns.HEADER_SIZE + len(payload)
+            out[index, columns.HEADER_SIZE : end] = np.frombuffer(payload, np.uint8)
+            length[index] = end
 
     def turn_into_event(
         self, row: int, packet: NDArray[np.uint8], payload: bytes, *, first: bool
@@ -95,7 +137,6 @@ class Sender(Columns):
         )
         length = columns.HEADER_SIZE + len(payload)
         packet[columns.HEADER_SIZE : length] = np.frombuffer(payload, np.uint8)
-        self.octets[row] += len(payload) - FRAME
         return length
 
     def rests(
@@ -114,9 +155,8 @@ class Sender(Columns):
         """Make a comfort noise packet of the row's packet of silence; gives its length."""
         packet[1] = self.comfort_payload_type[row]
         packet[columns.HEADER_SIZE] = COMFORT_LEVEL
-        self.octets[row] += 1 - FRAME
         return columns.HEADER_SIZE + 1
 
     def advance(self, rows: Rows) -> None:
         """Media time goes on for every row, also for one that may not send now."""
-        self.timestamp[rows] = (self.timestamp[rows] + FRAME) & 0xFFFF_FFFF
+        self.timestamp[rows] = (self.timestamp[rows] + self.step[rows]) & 0xFFFF_FFFF

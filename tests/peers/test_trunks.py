@@ -1,5 +1,8 @@
 """Registered trunks against a real registrar (Kamailio), from REST to the wire."""
 
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 from tests.peers import call_records as records
 from tests.peers.carrier import Carrier
 from tests.peers.places import Place
-from tests.peers.runtime_process import RuntimeProcess
+from tests.peers.runtime_process import API_KEY, REPOSITORY, RuntimeProcess
 from tests.peers.sipp import Sipp
 
 pytestmark = pytest.mark.peers
@@ -155,7 +158,7 @@ def test_a_trunk_can_be_tried(loopback: Place, phones: None, sipp: None) -> None
     runtime = RuntimeProcess.start(loopback, environ={"RUNTIME_SIP_COUNTRIES": "49"})
     trunk = add_trunk(runtime, carrier.trunk("alice"))
     runtime.program.watch(registered(runtime, trunk), "the trunk to be registered", 10)
-    Sipp.start(loopback, "uas", port=carrier.phone)
+    Sipp.start(loopback, "uas", port=carrier.phone, calls=2)
     tried = runtime.request("POST", f"/credential/{trunk}/test", {"number": "+4930123456"})
     assert tried.status == 200, tried.body
     result = tried.json()
@@ -165,3 +168,17 @@ def test_a_trunk_can_be_tried(loopback: Place, phones: None, sipp: None) -> None
     assert any(line.startswith("INVITE sip:4930123456@") for line in lines)
     assert any(line.startswith("SIP/2.0 407") for line in lines)
     assert "response=" not in tried.body.decode()
+    shown = aywa(runtime, "sip", "status", trunk)
+    assert "registration  active at 127.0.0.1" in shown
+    ladder = aywa(runtime, "sip", "test", trunk, "--number", "+4930123456")
+    assert "ok    INVITE" in ladder
+    assert re.search(r"──────→ 127.0.0.1:\d+ +INVITE sip:4930123456@", ladder)
+
+
+def aywa(runtime: RuntimeProcess, *words: str) -> str:
+    """Run a command of the product, and give what it printed."""
+    api = f"http://127.0.0.1:{runtime.http_port}"
+    command = [sys.executable, "-m", "aywa.cli.main", *words, "--api", api, "--key", API_KEY]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
