@@ -65,8 +65,6 @@ class Line:
     """What a call must know of the trunk that carries it."""
 
     dtmf: Literal["rfc4733", "info", "inband"]
-    media_timeout_s: float
-    """How long no audio may come before the call is ended."""
     transfer_target: Callable[[Transfer], Awaitable[str]]
     """The SIP URI that a transfer means. Raises CommandRefused when nobody may be called there."""
     on_referred: Callable[[SipLeg, LegReferred], None]
@@ -124,6 +122,15 @@ class Call:
     def on_media(self, event: plane.Event) -> None:
         """Take one event of the leg's stream."""
         match event:
+            case plane.MediaSilent(final=True):
+                self._note_media(event)
+                silent = endings.failed("no-media", f"{event.seconds:.0f} s", dialed=self._dialed)
+                self.end(silent.reason, silent.sentence)
+                return
+            case plane.StrangerHeard():
+                log.warning("stranger's RTP", extra={"call": self.id, "address": event.address})
+                self._note_media(event)
+                return
             case plane.PeerLocked() | plane.MediaSilent() | plane.ArtifactFailed():
                 self._note_media(event)
                 return
@@ -163,8 +170,11 @@ class Call:
         method = command.method or self._line.dtmf
         if method == "info":
             self._leg.press(command.digits)
-        else:
-            raise CommandRefused(f"Keys cannot be pressed by {method} in this call.")
+            return
+        try:
+            self._leg.stream.send_digits(command.digits, in_band=method == "inband")
+        except ValueError as error:
+            raise CommandRefused(str(error)) from error
 
     async def _transfer(self, command: Transfer) -> None:
         """Raises CommandRefused."""

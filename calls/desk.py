@@ -42,13 +42,12 @@ Inbox = asyncio.Queue[LegEvent | ConversationEvent]
 
 @dataclass(frozen=True, slots=True)
 class Switchboard:
-    """Who may call in, whom we may call, and how long without audio."""
+    """Who may call in, and whom we may call."""
 
     directory: Directory
     gate: Gate
     originations: Originations
     admission: Admission
-    media_timeout_s: float = 60.0
     voice_enabled: bool = True
 
 
@@ -344,7 +343,7 @@ class Desk:
             return await self._transfer_target(call_id, number, wanted)
 
         dtmf = trunk.media.dtmf if trunk else "rfc4733"
-        return Line(dtmf, self._board.media_timeout_s, target, referred)
+        return Line(dtmf, target, referred)
 
     async def _transfer_target(self, call_id: str, number: Document, wanted: Transfer) -> str:
         """Where the far end shall call; a far end pays itself, but it passes the same gate."""

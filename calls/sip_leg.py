@@ -181,6 +181,8 @@ class Exchange:
     """Address that session descriptions carry."""
     second_host: str | None = None
     """The same for peers of the other IP version."""
+    media_timeout_s: float | None = None
+    """How long no audio may come before MediaSilent is `final`."""
     dialogs: dict[str, "SipLeg"] = field(default_factory=dict)
     """Every leg by each of its SIP dialogs."""
 
@@ -513,6 +515,7 @@ class SipLeg:
                 folder=kept.folder if kept else None,
                 record=bool(kept and kept.record),
                 capture=bool(kept and kept.capture),
+                end_after_s=self._exchange.media_timeout_s,
             )
         except MediaError as error:
             raise LegFailed(UNAVAILABLE, str(error)) from error

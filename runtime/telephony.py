@@ -83,13 +83,13 @@ class Telephony:
             settings.sip_host,
             settings.signalled_host,
             settings.sip_second_host,
+            settings.media_timeout_s,
         )
         board = Switchboard(
             directory,
             gate,
             originations,
             admission,
-            settings.media_timeout_s,
             settings.voice_enabled,
         )
         desk = Desk(house, exchange, catalog, settings.data_dir, board, metrics.call_ended)

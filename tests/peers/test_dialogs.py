@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers import call_records as records
-from tests.peers.capture import rtp_streams
+from tests.peers.capture import rtp_streams, tshark_fields
 from tests.peers.places import Place
 from tests.peers.runtime_process import RuntimeProcess
 from tests.peers.scenario import (
@@ -319,3 +319,50 @@ def test_a_call_is_transferred_over_rest(runtime: RuntimeProcess, tmp_path: Path
     assert over["endedReason"] == "assistant-forwarded-call"
     progress = records.data_of(records.timeline(runtime, live["id"]), "transfer")
     assert [item["status"] for item in progress] == [202, 200]
+
+
+@pytest.mark.parametrize("method", ["rfc4733", "info"])
+def test_keys_are_pressed_over_rest(runtime: RuntimeProcess, method: str) -> None:
+    answers = (expect_request("INFO"), reply(200)) * 3 if method == "info" else ()
+    scenario = call(
+        runtime.place.folder, "pressed", invite(), *answered(), *answers, pause(1500), *ended()
+    )
+    caller = Sipp.start(
+        runtime.place, scenario, f"127.0.0.1:{runtime.sip_port}", extra=("-s", "demo")
+    )
+    live = records.wait_latest(runtime, "in-progress")
+    wanted = {"type": "dtmf", "digits": "12#", "method": method}
+    told = runtime.request("POST", f"/call/{live['id']}/control", wanted)
+    assert told.status == 200, told.body
+    caller.finish()
+    records.wait_latest(runtime, "ended")
+    if method == "info":
+        pressed = [text.split("Signal=")[1][0] for text in caller.received("INFO")]
+        assert pressed == ["1", "2", "#"]
+        return
+    kept = runtime.place.folder / "keys.pcap"
+    pcap = records.download(runtime, f"/call/{live['id']}/pcap", kept)
+    ends = tshark_fields(
+        pcap,
+        "rtpevent.end_of_event == 1",
+        "rtpevent.event_id",
+        "rtp.timestamp",
+    )
+    presses = list(dict.fromkeys(ends))
+    assert [event for event, _ in presses] == ["1", "2", "11"]
+    assert len(ends) == 9  # each end is sent three times
+
+
+def test_a_call_without_audio_is_ended(loopback: Place, sipp: None) -> None:
+    environ = SILENT | {"RUNTIME_MEDIA_TIMEOUT_SECONDS": "12"}
+    runtime = RuntimeProcess.start(loopback, environ=environ)
+    scenario = call(
+        loopback.folder, "mute", invite(), *answered(), expect_request("BYE"), reply(200)
+    )
+    caller = Sipp.start(loopback, scenario, f"127.0.0.1:{runtime.sip_port}", extra=("-s", "demo"))
+    caller.finish()
+    over = records.wait_latest(runtime, "ended")
+    assert over["endedReason"] == (
+        "call.in-progress.error-assistant-did-not-receive-customer-audio"
+    )
+    assert "Nothing was heard" in over["endedMessage"]
