@@ -29,13 +29,30 @@ _OPUS_SAMPLES = {0: (80, 160, 320, 480), 1: (80, 160), 2: (20, 40, 80, 160)}
 """Samples at 8 kHz of a frame, by mode (SILK, hybrid, CELT) and size (RFC 6716 §3.1)."""
 
 
+_MISSING = (
+    "{codec} needs the package av, with libopus for Opus ({reason}): "
+    "install the runtime with its extra 'wideband', or offer G.711 only"
+)
+
+
 class WidebandUnavailable(AywaError):
     """G.722 and Opus need a package that is not installed."""
+
+
+def wideband_codec(name: str) -> WidebandCodec | None:
+    """The codec of that name, None if it is not one of these."""
+    return next((codec for codec in CLOCK_RATE if codec == name), None)
 
 
 def available() -> bool:
     """Whether the package is installed that G.722 and Opus need."""
     return find_spec("av") is not None
+
+
+def require(codec: str) -> None:
+    """Raises WidebandUnavailable if the codec needs the package and it is not installed."""
+    if wideband_codec(codec) and not available():
+        raise WidebandUnavailable(_MISSING.format(codec=codec, reason="not installed"))
 
 
 def _av() -> Any:
@@ -48,10 +65,7 @@ def _context(codec: WidebandCodec, mode: Literal["r", "w"]) -> Any:
     try:
         context: Any = _av().CodecContext.create(_LIBRARY[codec], mode)
     except (ImportError, ValueError) as error:
-        raise WidebandUnavailable(
-            f"{codec} needs the package av with {_LIBRARY[codec]} ({error}): "
-            "install the runtime with its extra 'wideband', or offer G.711 only"
-        ) from None
+        raise WidebandUnavailable(_MISSING.format(codec=codec, reason=error)) from None
     context.layout = "mono"
     context.sample_rate = _SOUND_RATE[codec]
     return context

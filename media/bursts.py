@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .rtp.xr import GMIN
-from .streams import Columns, column
+from .streams import Columns, Rows, column
 
 SETTLED = 32
 """Packets after which nothing is expected of an older one."""
@@ -51,6 +51,11 @@ class Bursts(Columns):
     """Packets and missing packets of the newest cluster."""
     bursts: NDArray[np.int64] = column(np.int64, 3)
     """How many, their packets, and the missing among them."""
+
+    def came(self, rows: Rows, packets: int) -> None:
+        """None of the next packets of unique rows is missing."""
+        self.packets[rows] += packets
+        self.since[rows] += packets
 
     def take(self, row: int, missing: NDArray[np.bool_]) -> None:
         """The fates of the next packets, in their order."""

@@ -161,6 +161,7 @@ class Engine:
         event_payload_type = -1 if event is None else event
         formats.event_payload_type[row] = event_payload_type
         self._sender.event_payload_type[row] = event_payload_type
+        formats.event_clock[row] = self._sender.event_clock[row] = command.event_clock_rate
         noise = command.comfort_noise_payload_type
         self._sender.comfort_payload_type[row] = -1 if noise is None else noise
         expects = command.direction == "sendrecv"

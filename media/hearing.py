@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
+from ..codecs.wideband import wideband_codec
 from . import comfort
 from .comfort import ComfortNoise
 from .concealment import Concealment
@@ -20,6 +21,7 @@ from .plane import Codec, Digit, Event, Heard, PeerLocked, StrangerHeard
 from .quality import Reception, Tally
 from .recorder import Recorder
 from .rtp import RtpError, columns
+from .rtp.telephone_event import CLOCK_RATE as EVENT_CLOCK
 from .rtp.telephone_event import EventAssembler, FinishedDigit
 from .sender import LAWS
 from .speech_gate import SpeechGate
@@ -41,6 +43,7 @@ class Formats(Columns):
     agreed_law: NDArray[np.int64] = column(np.int64)
     payload_type: NDArray[np.int64] = column(np.int64, default=-1)
     event_payload_type: NDArray[np.int64] = column(np.int64, default=-1)
+    event_clock: NDArray[np.int64] = column(np.int64, default=EVENT_CLOCK)
     samples: NDArray[np.int64] = column(np.int64)
     """Heard so far."""
     packet_at: NDArray[np.float64] = column(np.float64)
@@ -102,8 +105,9 @@ class Hearing:
     def expect(self, row: int, codec: Codec) -> None:
         """The peer sends in this codec from now on. Raises WidebandUnavailable."""
         known = self._wide.get(row)
-        if (codec == "g722" or codec == "opus") and (known is None or known.codec != codec):
-            self._wide[row] = WideEar(codec)
+        wide = wideband_codec(codec)
+        if wide and (known is None or known.codec != wide):
+            self._wide[row] = WideEar(wide)
 
     def receive(self, batch: Received, now: float, offset: float) -> list[Event]:
         """Take RTP datagrams; `offset` is epoch minus monotonic seconds."""
@@ -289,7 +293,8 @@ class Hearing:
 
     def _digits(self, row: int, digits: list[FinishedDigit], now: float) -> list[Event]:
         name = self._table.names[row]
-        return [Digit(name, now, digit.digit, digit.duration_s) for digit in digits]
+        scale = self.formats.event_clock[row] / EVENT_CLOCK
+        return [Digit(name, now, one.digit, float(one.duration_s / scale)) for one in digits]
 
     def _locked(self, row: int, at: NDArray[np.float64]) -> PeerLocked:
         address = self._book.address(int(self._peers.remote[row]))

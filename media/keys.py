@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..codecs.pcm import Pcm
 from ..codecs.tones import dtmf
 from .plane import SendDigits
-from .rtp.telephone_event import DIGITS, encode_event
+from .rtp.telephone_event import DIGITS, TelephoneEvent, encode_event
 from .streams import Columns, column
 
 FRAME = 160
@@ -26,9 +26,9 @@ MIN_MS, MAX_MS = 40, 8_000
 
 @dataclass(frozen=True, slots=True)
 class KeyFrame:
-    """What a stream sends in one tick of a digit: an event's payload, or else sound."""
+    """What a stream sends in one tick of a digit: an event, or else sound."""
 
-    event: bytes | None
+    event: TelephoneEvent | None
     pcm: Pcm
     first: bool
     """The digit begins."""
@@ -97,8 +97,8 @@ class Keys(Columns):
 def _events(digit: str, tone_s: float, gap_s: float) -> list[KeyFrame]:
     """The event's packets, then silence until the gap is over; two repeated ends are in the gap."""
     quiet = np.zeros(FRAME, np.int16)
-    payloads = [bytes(event) for event in encode_event(digit, tone_s)]
-    frames = [KeyFrame(payload, quiet, first=not at) for at, payload in enumerate(payloads)]
+    events = encode_event(digit, tone_s)
+    frames = [KeyFrame(event, quiet, first=not at) for at, event in enumerate(events)]
     rest = _ticks(tone_s + gap_s) - len(frames)
     return frames + [KeyFrame(None, quiet, first=False)] * rest
 

@@ -57,6 +57,8 @@ class ConfigureStream:
     payload_type: int
     event_payload_type: int | None
     direction: Direction = "sendrecv"
+    event_clock_rate: int = 8_000
+    """Of the telephone events: 48000 beside Opus, if the peer takes them so."""
     ptime_ms: int = 20
     """Audio in each packet that we send."""
     comfort_noise_payload_type: int | None = None

@@ -120,9 +120,12 @@ class Reception(Columns):
         self.probation[rows] = np.where(waiting, (sequence + 1) & 0xFFFF, -1)
         # A step of more than the memory reaches back would forget what has not been judged.
         over = restarted | ((step > SETTLED) & ~waiting)
+        if over.any():
+            for row in rows[over].tolist():
+                self.settle(row)
         behind = highest - self.bursts.judged[rows] >= BATCH + SETTLED
-        for one in np.flatnonzero(over | behind).tolist():
-            self._judge(int(rows[one]), int(highest[one]), final=bool(over[one]))
+        if behind.any():
+            self._judge(rows[behind & ~over])
         if restarted.any():
             self._restart(rows[restarted], ssrc[restarted], sequence[restarted])
         extended = np.where(restarted, sequence, highest + step)
@@ -157,9 +160,11 @@ class Reception(Columns):
         self.discarded[rows, number % HISTORY] = True
 
     def settle(self, row: int) -> None:
-        """Nothing more comes: judge every packet."""
+        """Nothing more comes of what came before: judge every packet."""
         if self.started[row]:
-            self._judge(row, int(self.highest[row]), final=True)
+            numbers = np.arange(self.bursts.judged[row] + 1, self.highest[row] + 1)
+            self.bursts.take(row, ~self._came(row, numbers))
+            self.bursts.judged[row] = self.highest[row]
 
     def expected(self, row: int) -> int:
         """Packets that the peer sent, judged by its sequence numbers."""
@@ -178,16 +183,20 @@ class Reception(Columns):
         lost = expected - received
         return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)
 
-    def _judge(self, row: int, highest: int, *, final: bool) -> None:
-        """Tell the fates of the packets that are old enough, with `final` of all."""
-        if not self.started[row]:
-            return
-        last = highest if final else highest - SETTLED
-        numbers = np.arange(self.bursts.judged[row] + 1, last + 1)
+    def _judge(self, rows: Rows) -> None:
+        """Tell the fates of the next BATCH packets of each row."""
+        numbers = self.bursts.judged[rows][:, None] + np.arange(1, BATCH + 1)
+        came = self._came(rows[:, None], numbers)
+        whole = came.all(axis=1)
+        self.bursts.came(rows[whole], BATCH)
+        for one in np.flatnonzero(~whole).tolist():
+            self.bursts.take(int(rows[one]), ~came[one])
+        self.bursts.judged[rows] += BATCH
+
+    def _came(self, rows: Rows | int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         place = numbers % HISTORY
-        came = (self.seen[row, place] == numbers) & ~self.discarded[row, place]
-        self.bursts.take(row, ~came)
-        self.bursts.judged[row] = max(last, int(self.bursts.judged[row]))
+        came: NDArray[np.bool_] = self.seen[rows, place] == numbers
+        return came & ~self.discarded[rows, place]
 
     def _span(self, row: int) -> int:
         if not self.started[row]:

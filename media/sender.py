@@ -4,15 +4,18 @@ Sequence numbers and timestamps run on without a gap; the marker bit stands on t
 talkspurt only (RFC 3551 §4.1).
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.ids import Entropy
 from ..codecs import g711
 from ..codecs.g711 import PAYLOAD_TYPE, Law
-from ..codecs.wideband import CLOCK_RATE, RATE, Encoder, WidebandCodec
+from ..codecs.wideband import CLOCK_RATE, RATE, Encoder, WidebandCodec, wideband_codec
 from .plane import Codec
 from .rtp import columns
+from .rtp.telephone_event import MAX_DURATION, TelephoneEvent
 from .streams import Columns, Rows, column
 
 FRAME = 160
@@ -47,6 +50,8 @@ class Sender(Columns):
     """−1: silence is sent as sound."""
     quiet: NDArray[np.int64] = column(np.int64)
     """Ticks without sound."""
+    event_clock: NDArray[np.int64] = column(np.int64, default=RATE)
+    """Units of an event's duration in a second."""
     event_timestamp: NDArray[np.int64] = column(np.int64)
     """When the digit began that is being sent."""
 
@@ -67,9 +72,9 @@ class Sender(Columns):
         self.law[row] = law
         self.step[row] = FRAME
         self._encoders.pop(row, None)
-        if codec == "g722" or codec == "opus":
-            self._encoders[row] = Encoder(codec)
-            self.step[row] = FRAME * CLOCK_RATE[codec] // RATE
+        if wide := wideband_codec(codec):
+            self._encoders[row] = Encoder(wide)
+            self.step[row] = FRAME * CLOCK_RATE[wide] // RATE
 
     def open(self, row: int, entropy: Entropy) -> None:
         """Give the row its random starting numbers (RFC 3550 §5.1)."""
@@ -117,7 +122,7 @@ class Sender(Columns):
             length[index] = end
 
     def turn_into_event(
-        self, row: int, packet: NDArray[np.uint8], payload: bytes, *, first: bool
+        self, row: int, packet: NDArray[np.uint8], event: TelephoneEvent, *, first: bool
     ) -> int:
         """Make an event packet (RFC 4733 §2.3) of the row's audio packet; gives its length.
 
@@ -135,6 +140,8 @@ class Sender(Columns):
             self.event_timestamp[one],
             self.ssrc[one],
         )
+        duration = event.duration * int(self.event_clock[row]) // RATE
+        payload = bytes(replace(event, duration=min(duration, MAX_DURATION)))
         length = columns.HEADER_SIZE + len(payload)
         packet[columns.HEADER_SIZE : length] = np.frombuffer(payload, np.uint8)
         return length

@@ -47,7 +47,7 @@ class WideEar:
         return ours
 
     def put_aside(self, payload: bytes, tickets: NDArray[np.uint8]) -> int:
-        """Keep a payload and write its tickets, up to 480 octets; gives its samples, 0 if broken."""
+        """Keep a payload and write its tickets, 480 octets; gives its samples, 0 if broken."""
         samples = min(samples_of(self.codec, payload) or 0, MAX_PACKET)
         self._serial = (self._serial + 1) & 0xFFFF_FFFF
         for part in range(samples // SLOT):
@@ -61,7 +61,8 @@ class WideEar:
 
     def sound(self, tickets: NDArray[np.uint8]) -> Pcm | None:
         """The frame of 160 samples that two tickets stand for; None if it cannot be decoded."""
-        halves = [self._half(*_TICKET.unpack_from(tickets, at)) for at in range(0, FRAME, SLOT)]
+        octets = tickets.tobytes()
+        halves = [self._half(*_TICKET.unpack_from(octets, at)) for at in range(0, FRAME, SLOT)]
         kept = [half for half in halves if half is not None]
         return np.concatenate(kept) if len(kept) == len(halves) else None
 

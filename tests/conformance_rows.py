@@ -319,7 +319,11 @@ ROWS: tuple[Row, ...] = (
         35,
         "fuzzing: no crash, no stall over 50 ms",
         "Hypothesis, mutated corpus",
-        ("sip/test_hostile.py::test_an_invite", "sip/test_hostile.py::test_requests_within_a_call"),
+        (
+            "sip/test_hostile.py::test_an_invite",
+            "sip/test_hostile.py::test_requests_within_a_call",
+            "sip/test_fuzz.py::test_mutated_messages_are_taken_without_an_exception",
+        ),
         "`bench/fuzz_sip.py` runs it for ten minutes",
     ),
     Row(
@@ -437,8 +441,19 @@ ROWS: tuple[Row, ...] = (
             "media/rtp/test_telephone_event.py::test_a_digit_of_twenty_seconds_is_one_digit",
         ),
     ),
-    Row(50, "digits by RFC 4733 out", note="digits are sent by INFO only so far"),
-    Row(51, "digits in the audio", note="not heard yet"),
+    Row(
+        50,
+        "digits by RFC 4733 out",
+        "SIPp, tshark, virtual clock",
+        ("peers/test_dialogs.py::test_keys_are_pressed_over_rest",),
+    ),
+    Row(
+        51,
+        "digits in the audio",
+        "unit",
+        ("media/test_tone_keys.py",),
+        "talk-off is measured by `bench/dtmf.py` on synthetic voices",
+    ),
     Row(
         52,
         "comfort noise in",
@@ -469,7 +484,10 @@ ROWS: tuple[Row, ...] = (
         56,
         "no audio: flagged, and not during hold",
         _CLOCK,
-        ("media/test_engine_hearing.py::test_silence_of_the_peer_is_told_once_and_not_on_hold",),
+        (
+            "media/test_engine_hearing.py::test_silence_of_the_peer_is_told_once_and_not_on_hold",
+            "peers/test_dialogs.py::test_a_call_without_audio_is_ended",
+        ),
     ),
     Row(
         57,

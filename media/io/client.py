@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...codecs.tones import DTMF
+from ...codecs.wideband import require
 from .. import MediaError, plane
 from ..feed import PlayoutFeed
 from ..keys import MAX_WAITING
@@ -52,7 +53,8 @@ class MediaStream:
         self._feed = PlayoutFeed(stream)
 
     def configure(self, agreed: Negotiated) -> None:
-        """Apply the outcome of an offer/answer."""
+        """Apply the outcome of an offer/answer. Raises WidebandUnavailable."""
+        require(agreed.codec)
         keys = agreed.security
         self._send(
             plane.ConfigureStream(

@@ -14,12 +14,13 @@ from .sequence import timestamp_distance
 
 DIGITS = "0123456789*#ABCD"
 LOST_END_S = 0.2
+MAX_DURATION = 0xFFFF
+"""Ticks that one run can tell."""
 CLOCK_RATE = 8_000
 
 _FORMAT = struct.Struct("!BBH")
 _PACKET_TICKS = 160  # 20 ms
-_MAX_DURATION = 0xFFFF  # ticks that one run can tell
-_NEXT_SEGMENT = range(0xF000, _MAX_DURATION + 1)
+_NEXT_SEGMENT = range(0xF000, MAX_DURATION + 1)
 """Ticks from one run of a long digit to the next: the largest duration, or a bit before it."""
 _LATE_TICKS, _LATE_S = 5 * CLOCK_RATE, 1.0
 """A packet that is this little older than the latest one is of a digit before; told already."""
@@ -58,7 +59,7 @@ def encode_event(
     """
     event = DIGITS.find(digit) if len(digit) == 1 else -1
     steps = round(duration_s * CLOCK_RATE / _PACKET_TICKS)
-    if event < 0 or not 1 <= steps <= _MAX_DURATION // _PACKET_TICKS:
+    if event < 0 or not 1 <= steps <= MAX_DURATION // _PACKET_TICKS:
         raise ValueError(f"{digit!r} for {duration_s} s: expected one of {DIGITS}, 0.02 to 8 s")
     updates = [
         TelephoneEvent(event, False, volume, _PACKET_TICKS * step) for step in range(1, steps)
