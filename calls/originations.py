@@ -7,7 +7,8 @@ way. What is planned holds a place at the gate until `release`.
 import logging
 from dataclasses import dataclass
 
-from ..media.sdp import CARRIED, MediaPolicy
+from ..codecs.wideband import available, wideband_codec
+from ..media.sdp import MediaPolicy
 from ..sip.errors import SipError
 from ..sip.leg import Invitation
 from ..sip.message import Uri
@@ -135,9 +136,14 @@ def media_policy(media: MediaChoices | None) -> MediaPolicy:
     """What the legs of a trunk may agree to; None: of a call by no trunk."""
     if media is None:
         return MediaPolicy(security="optional")
-    codecs = tuple(codec for codec in media.codecs if codec in CARRIED) or CARRIED
+    carried = [codec for codec in media.codecs if available() or wideband_codec(codec) is None]
+    plain = MediaPolicy()
     return MediaPolicy(
-        codecs=codecs, security=media.encryption, ptime_ms=media.ptime_ms, prefer_ours=True
+        codecs=tuple(carried) or plain.codecs,
+        security=media.encryption,
+        ptime_ms=media.ptime_ms,
+        prefer_ours=True,
+        comfort_noise=media.comfort_noise,
     )
 
 

@@ -32,11 +32,20 @@ class ComfortNoise(Columns):
     """The sender's time from which on sound is missing on purpose."""
     place: NDArray[np.int64] = column(np.int64)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._silent: set[int] = set()
+
+    def reset(self, row: int) -> None:
+        super().reset(row)
+        self._silent.discard(row)
+
     def begin(self, rows: Rows, level: NDArray[np.int64], timestamp: NDArray[np.int64]) -> None:
         """Comfort noise packets of unique rows came."""
         later = ~self.on[rows] | (timestamp_distance(timestamp, self.since[rows]) > 0)
         rows = rows[later]
         self.on[rows] = True
+        self._silent.update(rows.tolist())
         self.level[rows] = np.clip(level[later] & 0x7F, LOUDEST, SILENT)
         self.since[rows] = timestamp[later]
 
@@ -44,11 +53,13 @@ class ComfortNoise(Columns):
         self, rows: Rows, position: NDArray[np.int64], real: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Which frames of unique rows are noise; a real one after the noise ends it."""
+        if not self._silent:
+            return np.zeros(len(rows), np.bool_)
         within = self.on[rows]
-        if not within.any():
-            return within
         within &= timestamp_distance(position, self.since[rows]) >= 0
-        self.on[rows[within & real]] = False
+        over = rows[within & real]
+        self.on[over] = False
+        self._silent.difference_update(over.tolist())
         return within & ~real
 
     def frames(self, rows: Rows) -> NDArray[np.int16]:

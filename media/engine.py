@@ -162,8 +162,7 @@ class Engine:
         formats.event_payload_type[row] = event_payload_type
         self._sender.event_payload_type[row] = event_payload_type
         formats.event_clock[row] = self._sender.event_clock[row] = command.event_clock_rate
-        noise = command.comfort_noise_payload_type
-        self._sender.comfort_payload_type[row] = -1 if noise is None else noise
+        self._sender.comfort(row, command.comfort_noise_payload_type)
         expects = command.direction == "sendrecv"
         if expects and not self._session.expects[row]:
             formats.packet_at[row] = now

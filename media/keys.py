@@ -62,14 +62,20 @@ class Keys(Columns):
         self._queues.pop(row, None)
         self._frames.pop(row, None)
 
+    @property
+    def pressing(self) -> bool:
+        """Whether any row has digits to send."""
+        return bool(self._queues)
+
     def press(self, row: int, command: SendDigits) -> bool:
         """Let the digits follow those that wait; what is no digit is left out. False if none is."""
-        queue = self._queues.setdefault(row, deque())
+        queue = self._queues.get(row, deque())
         room = MAX_WAITING - sum(len(one.left) for one in queue)
         digits = [digit for digit in command.digits.upper() if digit in DIGITS][:room]
         if digits:
             tone_s, gap_s = _seconds(command.tone_ms), _seconds(command.gap_ms)
             queue.append(_Pressing(deque(digits), tone_s, gap_s, command.in_band))
+            self._queues[row] = queue
             self.busy[row] = True
         return bool(digits)
 
@@ -90,7 +96,9 @@ class Keys(Columns):
         if frames or pressing.left:
             return frame, None
         queue.popleft()
-        self.busy[row] = bool(queue)
+        if not queue:
+            del self._queues[row]
+            self.busy[row] = False
         return frame, "".join(pressing.sent)
 
 

@@ -195,8 +195,8 @@ class Reception(Columns):
 
     def _came(self, rows: Rows | int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         place = numbers % HISTORY
-        came: NDArray[np.bool_] = self.seen[rows, place] == numbers
-        return came & ~self.discarded[rows, place]
+        came: NDArray[np.bool_] = (self.seen[rows, place] == numbers) & ~self.discarded[rows, place]
+        return came
 
     def _span(self, row: int) -> int:
         if not self.started[row]:

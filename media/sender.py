@@ -58,10 +58,12 @@ class Sender(Columns):
     def __init__(self) -> None:
         super().__init__()
         self._encoders: dict[int, Encoder] = {}
+        self._comforting: set[int] = set()
 
     def reset(self, row: int) -> None:
         super().reset(row)
         self._encoders.pop(row, None)
+        self._comforting.discard(row)
 
     def speak(self, row: int, codec: Codec, payload_type: int) -> None:
         """Send in this codec from now on. Raises WidebandUnavailable."""
@@ -146,12 +148,20 @@ class Sender(Columns):
         packet[columns.HEADER_SIZE : length] = np.frombuffer(payload, np.uint8)
         return length
 
+    def comfort(self, row: int, payload_type: int | None) -> None:
+        """Send silence as comfort noise of this payload type, or as sound."""
+        self.comfort_payload_type[row] = -1 if payload_type is None else payload_type
+        (self._comforting.discard if payload_type is None else self._comforting.add)(row)
+
+    @property
+    def comforting(self) -> bool:
+        """Whether any row sends comfort noise."""
+        return bool(self._comforting)
+
     def rests(
         self, rows: Rows, sounds: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows send nothing in this tick, and which send comfort noise."""
-        if not (self.comfort_payload_type[rows] >= 0).any():
-            return np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
         self.quiet[rows] = np.where(sounds, 0, self.quiet[rows] + 1)
         over = self.quiet[rows] - COMFORT_TICKS
         resting = (over > 0) & (self.comfort_payload_type[rows] >= 0)

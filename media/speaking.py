@@ -73,13 +73,14 @@ class Speaking:
         spoken = self.playout.frame(rows, busy)
         events = self._told(table, rows, spoken, now)
         pressed: dict[int, KeyFrame] = {}
-        if busy.any():
+        if self.keys.pressing:
             pressed = self._press(table, rows, spoken, now, events)
         pcm, active = spoken.pcm, spoken.active
-        nothing, noise = self.sender.rests(rows, active | busy)
-        if nothing.any():
-            kept = ~nothing
-            rows, pcm, active, noise = rows[kept], pcm[kept], active[kept], noise[kept]
+        noise = np.zeros(0, np.bool_)
+        if self.sender.comforting:
+            resting, noise = self.sender.rests(rows, active | busy)
+            sent = ~resting
+            rows, pcm, active, noise = rows[sent], pcm[sent], active[sent], noise[sent]
         data, length = self.sender.packets_of(rows, pcm, active)
         for row, frame in pressed.items():
             if frame.event is not None:

@@ -2,9 +2,11 @@
 
 from starlette.responses import JSONResponse, Response
 
+from ...codecs.wideband import WidebandUnavailable, require
+from ...store.documents import Document
 from ..bodies import read_object
 from ..endpoint import Asked, Endpoint
-from ..problems import not_found
+from ..problems import Problem, not_found
 from ..schemas.credential import Credential, TrunkTest
 from ..schemas.validation import check
 from .assistants import LIST_QUERY
@@ -16,12 +18,25 @@ SECRETS = (
 )
 
 
+async def _can_be_carried(asked: Asked, body: Document) -> None:
+    for codec in (body.get("sip") or {}).get("codecs") or ():
+        try:
+            require(codec)
+        except WidebandUnavailable as error:
+            raise Problem(400, [f"sip.codecs: {error}"]) from error
+
+
 async def _tell_the_trunks(asked: Asked) -> None:
     await asked.services.trunks.refresh()
 
 
 _credentials = Resource(
-    "credential", "credential", Credential, secrets=SECRETS, changed=_tell_the_trunks
+    "credential",
+    "credential",
+    Credential,
+    _can_be_carried,
+    secrets=SECRETS,
+    changed=_tell_the_trunks,
 )
 
 

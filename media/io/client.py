@@ -67,6 +67,7 @@ class MediaStream:
                 event_payload_type=agreed.event_payload_type,
                 direction=agreed.direction,
                 ptime_ms=agreed.ptime_ms,
+                comfort_noise_payload_type=agreed.comfort_noise_payload_type,
                 srtp=(keys.suite, keys.local_key, keys.remote_key) if keys else None,
             )
         )

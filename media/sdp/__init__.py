@@ -6,10 +6,9 @@ NotAcceptable     it is one, but there is no common ground; SIP says 488
 
 from .crypto import Sdes, hidden_keys
 from .description import MediaDescription, SdpError, SessionDescription
-from .offer_answer import CARRIED, FORMATS, Codec, MediaPolicy, Negotiated, NotAcceptable, Session
+from .offer_answer import FORMATS, Codec, MediaPolicy, Negotiated, NotAcceptable, Session
 
 __all__ = [
-    "CARRIED",
     "FORMATS",
     "Codec",
     "MediaDescription",

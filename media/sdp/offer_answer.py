@@ -20,6 +20,7 @@ Security = Literal["off", "optional", "required"]
 SRTP or no call."""
 
 EVENT_PAYLOAD_TYPE = 101  # ours in offers; any dynamic number would do
+COMFORT_NOISE = 13  # static (RFC 3551 table 4)
 PTIME_MS = 20
 MIN_PTIME_MS, MAX_PTIME_MS = 10, 200  # what is believed of a peer
 
@@ -49,9 +50,6 @@ FORMATS: dict[Codec, _Format] = {
     "g722": _Format("g722", 9, "G722/8000"),
     "opus": _Format("opus", 107, "OPUS/48000/2"),
 }
-CARRIED: tuple[Codec, ...] = ("pcmu", "pcma")
-"""The codecs that the media engine can carry."""
-
 _STATIC = {
     "0": "PCMU/8000", "8": "PCMA/8000", "3": "GSM/8000", "4": "G723/8000", "9": "G722/8000",
     "13": "CN/8000", "18": "G729/8000",
@@ -82,6 +80,8 @@ class MediaPolicy:
     """Packet time that we ask for."""
     prefer_ours: bool = False
     """Answer with our first codec that the peer offers, instead of the peer's first."""
+    comfort_noise: bool = False
+    """Offer and take comfort noise (RFC 3389), so that silence costs little."""
 
 
 class NotAcceptable(AywaError):
@@ -102,6 +102,7 @@ class Negotiated:
     ptime_ms: int = PTIME_MS
     """The packet time that the peer asks for."""
     security: Sdes | None = None
+    comfort_noise_payload_type: int | None = None
 
 
 class Session:
@@ -138,7 +139,10 @@ class Session:
     def offer(self, direction: Direction = "sendrecv") -> bytes:
         """An offer of all our codecs, the agreed one first, and telephone events."""
         self._direction = direction
-        ours = self._audio(self._formats, self._event_payload_type, direction, self._cryptos())
+        noise = COMFORT_NOISE if self._policy.comfort_noise else None
+        ours = self._audio(
+            self._formats, (self._event_payload_type, noise), direction, self._cryptos()
+        )
         media = [_declined(m) for m in self._described.media] or [ours]
         media[self._place] = ours
         return self._describe(media)
@@ -159,7 +163,8 @@ class Session:
             agreed = replace(agreed, security=Sdes(line.suite, key, line.key))
         self._keep(agreed, audio.protocol, place, ours)
         self._direction = agreed.direction
-        answered = self._audio(self._formats[:1], agreed.event_payload_type, agreed.direction, ours)
+        beside = (agreed.event_payload_type, agreed.comfort_noise_payload_type)
+        answered = self._audio(self._formats[:1], beside, agreed.direction, ours)
         media = [_declined(m) for m in offer.media]
         media[place] = answered
         return self._describe(media), agreed
@@ -230,12 +235,17 @@ class Session:
     def _audio(
         self,
         formats: tuple[_Format, ...],
-        event_payload_type: int | None,
+        beside: tuple[int | None, int | None],
         direction: Direction,
         keys: tuple[Crypto, ...],
     ) -> MediaDescription:
+        """Our m-line; `beside` are the payload types of telephone events and comfort noise."""
+        event_payload_type, noise = beside
         numbers = [str(one.payload_type) for one in formats]
         attributes = [("rtpmap", f"{one.payload_type} {one.encoding}") for one in formats]
+        if noise is not None:
+            numbers.append(str(noise))
+            attributes.append(("rtpmap", f"{noise} CN/8000"))
         if event_payload_type is not None:
             numbers.append(str(event_payload_type))
             attributes += [
@@ -294,7 +304,13 @@ class Session:
             event_payload_type=next(iter(events), None),
             direction=_OURS[direction],
             ptime_ms=_ptime(media),
+            comfort_noise_payload_type=self._comfort_noise(codec, codecs),
         )
+
+    def _comfort_noise(self, codec: Codec, codecs: list[tuple[int, str]]) -> int | None:
+        if not self._policy.comfort_noise or FORMATS[codec].clock != 8_000:
+            return None
+        return next((number for number, name in codecs if name == "CN/8000"), None)
 
     def _why_not(self, description: SessionDescription) -> str:
         """A sentence for the operator: what came, what we take."""
