@@ -22,8 +22,7 @@ from .recorder import Recorder
 from .reports import Reports
 from .rtp import RtpError
 from .rtp.columns import is_rtcp
-from .sender import CODECS
-from .speaking import Speaking
+from .speaking import Packets, Speaking
 from .srtp import Srtp
 from .streams import Columns, Rows, StreamTable, TableFull, column
 
@@ -148,24 +147,12 @@ class Engine:
             remote = self.book.number(command.remote_host, command.remote_port)
             control = self.book.number(command.remote_host, command.remote_rtcp_port)
             self._peers.describe(row, remote, control)
-        formats, law = self._hearing.formats, CODECS.index(command.codec)
-        if not self._session.configured[row]:
-            formats.law[row] = law
-            formats.packet_at[row] = now
         self._srtp.configure(row, command.srtp)
-        formats.agreed_law[row] = law
-        formats.payload_type[row] = command.payload_type
-        self._hearing.expect(row, command.codec)
-        self._sender.speak(row, command.codec, command.payload_type)
-        event = command.event_payload_type
-        event_payload_type = -1 if event is None else event
-        formats.event_payload_type[row] = event_payload_type
-        self._sender.event_payload_type[row] = event_payload_type
-        formats.event_clock[row] = self._sender.event_clock[row] = command.event_clock_rate
-        self._sender.comfort(row, command.comfort_noise_payload_type)
+        self._hearing.configure(row, command)
+        self._speaking.configure(row, command)
         expects = command.direction == "sendrecv"
-        if expects and not self._session.expects[row]:
-            formats.packet_at[row] = now
+        if not self._session.configured[row] or (expects and not self._session.expects[row]):
+            self._hearing.formats.packet_at[row] = now
         self._session.expects[row] = expects
         self._session.configured[row] = True
         self._session.sends[row] = command.direction in _SENDS
@@ -210,13 +197,18 @@ class Engine:
         if not len(rows):
             return
         spoken = self._speaking.speak(self.table, rows, now)
-        rows, data, length = spoken.rows, spoken.data, spoken.length
-        self._recorder.sent(rows, spoken.pcm)
+        output.events += spoken.events
+        self._recorder.sent(spoken.rows, spoken.pcm)
+        for packets in spoken.packets:
+            self._send_packets(packets, wall, output)
+
+    def _send_packets(self, packets: Packets, wall: float, output: Output) -> None:
+        rows, data, length = packets.rows, packets.data, packets.length
+        local = self._session.local[rows]
         remote = self._peers.remote[rows]
         at = np.full(len(rows), wall)
-        self._capture.packets(rows, at, session.local[rows], remote, data, length)
+        self._capture.packets(rows, at, local, remote, data, length)
         output.packets.append(Datagrams(data, length, rows, remote, control=False))
-        output.events += spoken.events
 
     def _report(self, rows: Rows, now: float, wall: float, output: Output) -> None:
         configured = rows[self._session.configured[rows]]

@@ -17,13 +17,13 @@ from .concealment import Concealment
 from .datagrams import AddressBook, Received
 from .jitter import FRAME, MAX_PACKET, MAX_WAIT, MIN_WAIT, Frames, JitterBuffer
 from .peers import Peers
-from .plane import Codec, Digit, Event, Heard, PeerLocked, StrangerHeard
+from .plane import ConfigureStream, Digit, Event, Heard, PeerLocked, StrangerHeard
 from .quality import Reception, Tally
 from .recorder import Recorder
 from .rtp import RtpError, columns
 from .rtp.telephone_event import CLOCK_RATE as EVENT_CLOCK
 from .rtp.telephone_event import EventAssembler, FinishedDigit
-from .sender import LAWS
+from .sender import CODECS, LAWS
 from .speech_gate import SpeechGate
 from .streams import Columns, Rows, StreamTable, column
 from .tone_keys import ToneKeys
@@ -102,10 +102,17 @@ class Hearing:
         self._assemblers.pop(row, None)
         self._wide.pop(row, None)
 
-    def expect(self, row: int, codec: Codec) -> None:
-        """The peer sends in this codec from now on. Raises WidebandUnavailable."""
-        known = self._wide.get(row)
-        wide = wideband_codec(codec)
+    def configure(self, row: int, command: ConfigureStream) -> None:
+        """The peer sends as agreed from now on. Raises WidebandUnavailable."""
+        formats, law = self.formats, CODECS.index(command.codec)
+        if formats.payload_type[row] < 0:
+            formats.law[row] = law
+        formats.agreed_law[row] = law
+        formats.payload_type[row] = command.payload_type
+        event = command.event_payload_type
+        formats.event_payload_type[row] = -1 if event is None else event
+        formats.event_clock[row] = command.event_clock_rate
+        known, wide = self._wide.get(row), wideband_codec(command.codec)
         if wide and (known is None or known.codec != wide):
             self._wide[row] = WideEar(wide)
 

@@ -44,6 +44,16 @@ class Frames:
     """The sender's time of the first sample: an extended RTP timestamp."""
 
 
+NO_FRAMES = Frames(
+    rows=np.empty(0, np.int64),
+    octets=np.empty((0, FRAME), np.uint8),
+    real=np.empty(0, np.bool_),
+    lost=np.empty(0, np.bool_),
+    arrived=np.empty(0),
+    position=np.empty(0, np.int64),
+)
+
+
 class JitterBuffer(Columns):
     """What each row received and has not been read yet."""
 
@@ -120,6 +130,8 @@ class JitterBuffer(Columns):
             given_up &= ~skip
         ready = first & second
         taken = ready | given_up
+        if not taken.any():
+            return NO_FRAMES
         return self._take(rows[taken], given_up[taken], now)
 
     def silence(self, rows: Rows, now: float) -> Frames:
@@ -127,6 +139,8 @@ class JitterBuffer(Columns):
         longer = np.maximum(self.size[rows] - 1, 0) // FRAME
         starved = (self.idle[rows] >= STARVED_TICKS + longer) & self.started[rows]
         starved &= self.end[rows] < self.read[rows] + FRAME
+        if not starved.any():
+            return NO_FRAMES
         taken = rows[starved]
         position = self._sender_time(taken)
         slot = self.read[taken] // SLOT % SLOTS

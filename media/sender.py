@@ -13,13 +13,12 @@ from ..base.ids import Entropy
 from ..codecs import g711
 from ..codecs.g711 import PAYLOAD_TYPE, Law
 from ..codecs.wideband import CLOCK_RATE, RATE, Encoder, WidebandCodec, wideband_codec
-from .plane import Codec
+from .plane import Codec, ConfigureStream
 from .rtp import columns
 from .rtp.telephone_event import MAX_DURATION, TelephoneEvent
 from .streams import Columns, Rows, column
 
 FRAME = 160
-PACKET = columns.HEADER_SIZE + FRAME
 COMFORT_TICKS = 10
 """Silence is sent as sound for so long; then comfort noise is sent every so often."""
 COMFORT_LEVEL = 70
@@ -65,16 +64,21 @@ class Sender(Columns):
         self._encoders.pop(row, None)
         self._comforting.discard(row)
 
-    def speak(self, row: int, codec: Codec, payload_type: int) -> None:
-        """Send in this codec from now on. Raises WidebandUnavailable."""
-        law = CODECS.index(codec)
-        self.payload_type[row] = payload_type
+    def speak(self, row: int, command: ConfigureStream) -> None:
+        """Send as agreed from now on. Raises WidebandUnavailable."""
+        law = CODECS.index(command.codec)
+        self.payload_type[row] = command.payload_type
+        event, noise = command.event_payload_type, command.comfort_noise_payload_type
+        self.event_payload_type[row] = -1 if event is None else event
+        self.event_clock[row] = command.event_clock_rate
+        self.comfort_payload_type[row] = -1 if noise is None else noise
+        (self._comforting.discard if noise is None else self._comforting.add)(row)
         if law == self.law[row]:
             return
         self.law[row] = law
         self.step[row] = FRAME
         self._encoders.pop(row, None)
-        if wide := wideband_codec(codec):
+        if wide := wideband_codec(command.codec):
             self._encoders[row] = Encoder(wide)
             self.step[row] = FRAME * CLOCK_RATE[wide] // RATE
 
@@ -85,24 +89,33 @@ class Sender(Columns):
         self.ssrc[row] = entropy.integer(32)
 
     def packets_of(
-        self, rows: Rows, pcm: NDArray[np.int16], active: NDArray[np.bool_]
+        self,
+        rows: Rows,
+        pcm: NDArray[np.int16],
+        active: NDArray[np.bool_],
+        offset: NDArray[np.int64] | int = 0,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The packets of this tick, one per row, shape (rows, PACKET), and their lengths."""
-        out = np.empty((len(rows), PACKET), np.uint8)
+        """Packets of this tick, one of each row, as a matrix, and their lengths.
+
+        `offset` is the time of their first sample beside that of the tick's frame, in samples; only
+        G.711 can be sent in packets that do not hold one frame.
+        """
+        packet = columns.HEADER_SIZE + pcm.shape[1]
+        out = np.empty((len(rows), packet), np.uint8)
         marker = active & ~self.speaking[rows]
         columns.write_headers(
             out,
             self.payload_type[rows],
             marker,
             self.sequence[rows],
-            self.timestamp[rows],
+            self.timestamp[rows] + offset & 0xFFFF_FFFF,
             self.ssrc[rows],
         )
         for number, law in enumerate(LAWS):
             some = self.law[rows] == number
             if some.any():
                 out[some, columns.HEADER_SIZE :] = g711.encode(pcm[some], law)
-        length = np.full(len(rows), PACKET)
+        length = np.full(len(rows), packet)
         if self._encoders:
             self._encode_wide(rows, pcm, out, length)
         self.speaking[rows] = active
@@ -147,11 +160,6 @@ class Sender(Columns):
         length = columns.HEADER_SIZE + len(payload)
         packet[columns.HEADER_SIZE : length] = np.frombuffer(payload, np.uint8)
         return length
-
-    def comfort(self, row: int, payload_type: int | None) -> None:
-        """Send silence as comfort noise of this payload type, or as sound."""
-        self.comfort_payload_type[row] = -1 if payload_type is None else payload_type
-        (self._comforting.discard if payload_type is None else self._comforting.add)(row)
 
     @property
     def comforting(self) -> bool:

@@ -8,23 +8,33 @@ from numpy.typing import NDArray
 from ..base.ids import Entropy
 from . import plane
 from .keys import KeyFrame, Keys
+from .pacing import Pacing
 from .playout import Playout, Spoken
 from .rtp.columns import HEADER_SIZE
-from .sender import Sender
+from .sender import LAWS, Sender
 from .streams import Columns, Rows, StreamTable
 
+PTIME_MS = 20
 ROOM_TICKS = 5
 """How often a playing stream tells how far it has come."""
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
-    """The packets of one tick, at most one of each row, and the sound that is in them."""
+class Packets:
+    """Packets to be sent, at most one of each row."""
 
     rows: Rows
     data: NDArray[np.uint8]
     length: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What the rows say in one tick: one frame each, and the packets that leave."""
+
+    rows: Rows
     pcm: NDArray[np.int16]
+    packets: list[Packets]
     events: list[plane.Event]
 
 
@@ -34,16 +44,23 @@ class Speaking:
     def __init__(self) -> None:
         self.playout = Playout()
         self.keys = Keys()
+        self.pacing = Pacing()
         self.sender = Sender()
         self._ticks = 0
 
     def members(self) -> tuple[Columns, ...]:
         """The columns to be grown and reset with the table."""
-        return (self.playout, self.keys, self.sender)
+        return (self.playout, self.keys, self.pacing, self.sender)
 
     def open(self, row: int, entropy: Entropy) -> None:
         """Give the row its random starting numbers."""
         self.sender.open(row, entropy)
+
+    def configure(self, row: int, command: plane.ConfigureStream) -> None:
+        """Apply what was agreed. Raises WidebandUnavailable."""
+        self.sender.speak(row, command)
+        narrow = command.codec in LAWS
+        self.pacing.agree(row, command.ptime_ms if narrow else PTIME_MS)
 
     def handle(self, row: int, command: plane.Command, now: float) -> list[plane.Event]:
         """Carry out a command that says what a stream is to send."""
@@ -71,16 +88,31 @@ class Speaking:
         self._ticks += 1
         busy = self.keys.busy[rows]
         spoken = self.playout.frame(rows, busy)
+        pcm, active = spoken.pcm, spoken.active
         events = self._told(table, rows, spoken, now)
         pressed: dict[int, KeyFrame] = {}
         if self.keys.pressing:
             pressed = self._press(table, rows, spoken, now, events)
-        pcm, active = spoken.pcm, spoken.active
-        noise = np.zeros(0, np.bool_)
-        if self.sender.comforting:
-            resting, noise = self.sender.rests(rows, active | busy)
-            sent = ~resting
-            rows, pcm, active, noise = rows[sent], pcm[sent], active[sent], noise[sent]
+        sent: list[Packets] = []
+        if self.sender.comforting or self.pacing.rows:
+            whole, noise = self._part(rows, pcm, active, busy, pressed, sent)
+            packets = self._whole(rows[whole], pcm[whole], active[whole], noise, pressed)
+        else:
+            packets = self._whole(rows, pcm, active, rows[:0], pressed)
+        sent.append(packets)
+        for packets in sent:
+            self.sender.octets[packets.rows] += packets.length - HEADER_SIZE
+        return Utterance(rows, pcm, sent, events)
+
+    def _whole(
+        self,
+        rows: Rows,
+        pcm: NDArray[np.int16],
+        active: NDArray[np.bool_],
+        noise: Rows,
+        pressed: dict[int, KeyFrame],
+    ) -> Packets:
+        """One packet of each row, ascending; those of digits and of comfort noise are made anew."""
         data, length = self.sender.packets_of(rows, pcm, active)
         for row, frame in pressed.items():
             if frame.event is not None:
@@ -88,10 +120,32 @@ class Speaking:
                 length[index] = self.sender.turn_into_event(
                     row, data[index], frame.event, first=frame.first
                 )
-        for index in np.flatnonzero(noise).tolist():
-            length[index] = self.sender.turn_into_comfort(int(rows[index]), data[index])
-        self.sender.octets[rows] += length - HEADER_SIZE
-        return Utterance(rows, data, length, pcm, events)
+        for row in noise.tolist():
+            index = int(np.searchsorted(rows, row))
+            length[index] = self.sender.turn_into_comfort(row, data[index])
+        return Packets(rows, data, length)
+
+    def _part(
+        self,
+        rows: Rows,
+        pcm: NDArray[np.int16],
+        active: NDArray[np.bool_],
+        busy: NDArray[np.bool_],
+        pressed: dict[int, KeyFrame],
+        sent: list[Packets],
+    ) -> tuple[NDArray[np.bool_], Rows]:
+        """Put packets that are not of one frame into `sent`.
+
+        Gives which rows send one packet of one frame, and which of those send comfort noise.
+        """
+        resting, noise = self.sender.rests(rows, active | busy)
+        self.pacing.forget(rows[resting | noise])
+        keyed = [row for row, frame in pressed.items() if frame.event is not None]
+        paced = np.isin(rows, list(self.pacing.rows)) & ~np.isin(rows, keyed) & ~resting & ~noise
+        for piece in self.pacing.pieces(rows[paced], pcm[paced], active[paced]):
+            made = self.sender.packets_of(piece.rows, piece.pcm, piece.active, piece.offset)
+            sent.append(Packets(piece.rows, *made))
+        return ~resting & ~paced, rows[noise]
 
     def _press(
         self,

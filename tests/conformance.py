@@ -63,12 +63,18 @@ def result(row: Row, outcomes: Outcomes) -> str:
         return "not shown"
     worst = "shown"
     for test in row.tests:
-        seen = [v for k, v in outcomes.items() if k.split("[")[0] == f"tests/{test}"]
+        seen = [how for name, how in outcomes.items() if _is_of(name, test)]
         if not seen or "failed" in seen:
             return "failed" if seen else "not run"
         if "passed" not in seen:
             worst = "skipped"
     return worst
+
+
+def _is_of(name: str, test: str) -> bool:
+    """Whether a test that ran is the one that a row names, or is in the file that it names."""
+    without = name.split("[")[0]
+    return without == f"tests/{test}" or without.startswith(f"tests/{test}::")
 
 
 def page(rows: Sequence[Row], outcomes: Outcomes, figures: Figures) -> str:
@@ -91,7 +97,7 @@ def page(rows: Sequence[Row], outcomes: Outcomes, figures: Figures) -> str:
             figure
             for test in row.tests
             for name, values in figures.items()
-            if name.split("[")[0] == f"tests/{test}"
+            if _is_of(name, test)
             for figure in values
         ]
         remark = ". ".join([*dict.fromkeys(found), *([row.note] if row.note else [])])

@@ -166,12 +166,13 @@ ROWS: tuple[Row, ...] = (
     Row(
         19,
         "hold by sendonly, inactive and 0.0.0.0, and resume",
-        "SIPp, virtual clock",
+        "SIPp, PJSIP, virtual clock",
         (
             "media/sdp/test_sdp.py::test_hold_is_answered_in_kind",
             "media/sdp/test_sdp.py::test_the_old_hold_by_a_zero_address",
             "media/test_engine_speaking.py::test_hold_stops_sending_and_keeps_what_waits",
             "peers/test_dialogs.py::test_hold_and_resume",
+            "peers/test_pjsip.py::test_a_call_that_is_held_and_resumed",
         ),
     ),
     Row(
@@ -224,12 +225,13 @@ ROWS: tuple[Row, ...] = (
     Row(
         25,
         "100rel as callee and caller, a lost PRACK",
-        "SIPp, virtual clock",
+        "SIPp, PJSIP, virtual clock",
         (
             "sip/test_reliable.py::test_a_prack_stops_the_repetition_and_another_one_is_unknown",
             "sip/test_reliable.py::test_early_media_and_then_the_answer_whatever_is_lost",
             "sip/test_reliable.py::test_the_answer_is_held_until_the_description_is_acknowledged",
             "peers/test_dialogs.py::test_a_caller_that_demands_reliable_responses",
+            "peers/test_pjsip.py::test_a_call_that_is_held_and_resumed",
         ),
     ),
     Row(
@@ -427,6 +429,7 @@ ROWS: tuple[Row, ...] = (
             "media/test_engine_hearing.py::"
             "test_a_peer_behind_a_nat_is_learned_after_four_packets_and_kept",
             "media/test_engine_hearing.py::test_wrong_packets_are_counted_and_change_nothing",
+            "media/test_watch.py::test_each_stranger_is_told_once_and_never_heard",
         ),
     ),
     Row(
@@ -458,25 +461,42 @@ ROWS: tuple[Row, ...] = (
         52,
         "comfort noise in",
         _CLOCK,
-        ("media/sdp/test_sdp.py::test_comfort_noise_and_what_is_no_payload_type_do_no_harm",),
-        "counted and not taken for audio; gaps after it count as silence",
+        (
+            "media/test_comfort.py::test_a_silence_on_purpose_is_neither_loss_nor_concealed",
+            "media/test_comfort.py::test_our_silence_is_a_small_packet_every_200_ms",
+        ),
     ),
-    Row(53, "G.722 and Opus", note="negotiated when the engine can carry them, which is not yet"),
+    Row(
+        53,
+        "G.722 and Opus",
+        "baresip",
+        (
+            "peers/test_wideband.py::test_a_call_in_wideband",
+            "media/test_wide.py::test_what_we_say_is_understood",
+        ),
+        "likeness of the recording to what was played over 0.95",
+    ),
     Row(
         54,
         "RTCP: reports, round trip",
         _CLOCK,
-        ("media/test_engine_hearing.py::test_rtcp_tells_loss_and_round_trip",),
+        (
+            "media/test_engine_hearing.py::test_rtcp_tells_loss_and_round_trip",
+            "media/rtp/test_xr.py",
+        ),
+        "RTCP has its own port: rtcp-mux is not offered",
     ),
     Row(
         55,
         "SRTP with keys in SDP: four suites, unpadded key, replay",
-        "baresip, libsrtp",
+        "baresip, rtpengine, PJSIP, libsrtp",
         (
             "media/test_srtp.py::test_audio_goes_both_ways_and_the_capture_is_plain",
             "media/test_srtp.py::test_forged_replayed_and_plain_packets_are_dropped_and_counted",
             "media/sdp/test_sdes.py::test_a_key_without_its_padding_is_read_and_ours_is_padded",
             "peers/test_secure.py::test_a_call_over_tls_with_srtp",
+            "peers/test_secure.py::test_a_border_controller_that_secures_plain_calls",
+            "peers/test_pjsip.py::test_a_call_that_is_held_and_resumed",
         ),
         "DTLS-SRTP is not offered",
     ),

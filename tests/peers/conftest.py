@@ -42,6 +42,12 @@ def phones() -> None:
 
 
 @pytest.fixture
+def border() -> None:
+    """rtpengine is here."""
+    _need("rtpengine")
+
+
+@pytest.fixture
 def scanners() -> None:
     """sipsak and SIPVicious are here."""
     _need("sipsak", "svmap", "svwar")

@@ -11,6 +11,7 @@ from tests.peers.baresip import Baresip
 from tests.peers.certificates import Authority
 from tests.peers.melody import likeness, melody
 from tests.peers.places import NetworkNamespace
+from tests.peers.rtpengine import SUITES, BorderController
 from tests.peers.runtime_process import RuntimeProcess
 
 pytestmark = pytest.mark.peers
@@ -54,3 +55,23 @@ def test_a_call_over_tls_with_srtp(
     assert report["unauthentic"] <= 2
     assert report["malformed"] == 0
     assert report["packets_received"] > 100
+
+
+@pytest.mark.parametrize("suite", sorted(SUITES))
+def test_a_border_controller_that_secures_plain_calls(
+    namespace: NetworkNamespace, phones: None, border: None, suite: str
+) -> None:
+    runtime = RuntimeProcess.start(namespace, environ={"VOICE_PIPELINE_STT_ENABLED": "false"})
+    controller = BorderController.start(namespace, runtime.sip_port, suite)
+    sound = melody(namespace.folder / "melody.wav")
+    phone = Baresip.start(namespace, None, "alice", sound)
+    phone.dial(f"sip:demo@{namespace.address}:{controller.port}")
+    phone.wait_event("CALL_CLOSED")
+    call = records.wait_latest(runtime, "ended")
+    kept = namespace.folder / "stereo.wav"
+    stereo = records.download(runtime, f"/call/{call['id']}/recording/stereo", kept)
+    left, right = wav.read(stereo).pcm.T
+    assert likeness(left, wav.read(sound).mono()) > 0.99
+    assert likeness(right, wav.read(phone.heard()).mono()) > 0.99
+    pcap = records.download(runtime, f"/call/{call['id']}/pcap", namespace.folder / "kept.pcap")
+    assert f"{suite} inline:****".encode() in pcap.read_bytes()
