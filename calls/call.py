@@ -24,15 +24,13 @@ from ..voice.settings import ConversationSettings
 from . import endings, state
 from .control import AddMessage, ControlCommand, EndCall, Say, SendDigits, Transfer
 from .errors import CallNotLive, CommandRefused
-from .report import Report, latency_document
-from .sip_leg import (
+from .leg_events import (
     LegBroken,
     LegCancelled,
     LegDigit,
     LegDirection,
     LegEnded,
     LegEvent,
-    LegFailed,
     LegMessage,
     LegMoved,
     LegReferred,
@@ -40,8 +38,9 @@ from .sip_leg import (
     LegRinging,
     LegTransfer,
     LegUp,
-    SipLeg,
 )
+from .report import Report, latency_document
+from .sip_leg import LegFailed, SipLeg
 from .timeline import Source, Timeline
 
 log = logging.getLogger(__name__)

@@ -28,8 +28,9 @@ from .assistants import conversation_settings, merged
 from .call import Call, House, Line
 from .control import ControlCommand, Transfer
 from .errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, Leaving, UnknownCall
+from .leg_events import LegEvent, LegReferred
 from .originations import Originations, media_policy
-from .sip_leg import Artifacts, Exchange, LegEvent, LegReferred, SipLeg
+from .sip_leg import Artifacts, Exchange, SipLeg
 from .trunks.directory import Directory
 from .trunks.gate import Denied, Gate
 from .trunks.trunk import Trunk

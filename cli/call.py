@@ -17,17 +17,8 @@ import numpy as np
 from ..base.clock import SystemClock
 from ..base.errors import AywaError
 from ..base.ids import SystemEntropy
-from ..calls.sip_leg import (
-    Artifacts,
-    Exchange,
-    LegEnded,
-    LegEvent,
-    LegFailed,
-    LegRefused,
-    LegRinging,
-    LegUp,
-    SipLeg,
-)
+from ..calls.leg_events import LegEnded, LegEvent, LegRefused, LegRinging, LegUp
+from ..calls.sip_leg import Artifacts, Exchange, LegFailed, SipLeg
 from ..calls.wire_log import WireLog
 from ..codecs import wav
 from ..codecs.pcm import Pcm
