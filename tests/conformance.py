@@ -112,7 +112,8 @@ def main() -> int:
     from tests.conformance_rows import ROWS
 
     tests = sorted({f"tests/{test}" for row in ROWS for test in row.tests})
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--conformance={RESULTS}", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    command += [f"--conformance={RESULTS}", *tests]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     seen = json.loads(RESULTS.read_text())
     PAGE.write_text(page(ROWS, seen["outcomes"], seen["figures"]))
