@@ -31,7 +31,7 @@ from .errors import AtCapacity, CallNotLive, CallRefused, CommandRefused, Leavin
 from .leg_events import LegEvent, LegReferred
 from .originations import Originations, media_policy
 from .sip_leg import Artifacts, Exchange, SipLeg
-from .trunks.directory import Directory
+from .trunks.directory import TRUSTED_PARTY, Directory
 from .trunks.gate import Denied, Gate
 from .trunks.trunk import Trunk
 
@@ -126,6 +126,7 @@ class Desk:
             leg, inbox, media = self._new_leg(document["id"], assistant)
             settings = _bounded(conversation_settings(assistant), planned.max_duration_s)
             leg.policy = planned.policy
+            leg.party = planned.trunk.id if planned.trunk else TRUSTED_PARTY
             line = self._line(document["id"], number, planned.trunk)
             call = Call(
                 self._house,

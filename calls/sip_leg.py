@@ -48,7 +48,7 @@ from .wire_log import WireLog
 
 log = logging.getLogger(__name__)
 
-BAD_REQUEST, NOT_ACCEPTABLE, UNAVAILABLE = 400, 488, 503
+BAD_REQUEST, UNKNOWN_CALL, NOT_ACCEPTABLE, UNAVAILABLE = 400, 481, 488, 503
 RETRY_AFTER_S = "5"
 
 
@@ -145,6 +145,8 @@ class SipLeg:
         self._stream: MediaStream | None = None
         self._state: State = "new"
         self._direction: plane.Direction = "sendrecv"
+        self.party: str | None = None
+        """Whose the far end is: a trunk, or None for nobody's."""
         self._signalled = exchange.signalled_host
         self._ways: list[Invitation] = []
         self._move: Move | None = None
@@ -166,6 +168,7 @@ class SipLeg:
 
     def belongs_to(self, invited: sip.Invited) -> None:
         """This leg is of an INVITE that came in: from now on its events come here."""
+        self.party = invited.party
         self._adopt(invited.leg)
 
     async def accept(self, invited: sip.Invited, headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -239,8 +242,12 @@ class SipLeg:
     def take_over(self, invited: sip.Invited) -> None:
         """Answer an INVITE that takes the place of this leg's dialog (RFC 3891).
 
-        What it offers decides where audio goes from now on; LegMoved follows.
+        What it offers decides where audio goes from now on; LegMoved follows. Only a far end of
+        the same party may do that.
         """
+        if invited.party != self.party:
+            self._exchange.endpoint.refuse(invited.leg, UNKNOWN_CALL)
+            return
         session = self._fresh_session()
         before, self._session = self._session, session
         try:

@@ -263,6 +263,7 @@ class Engine:
         output.blocks += [Block(stream, "recording", recording), Block(stream, "pcap", capture)]
         output.events.append(plane.Closed(stream, self._stream_report(row)))
         self._hearing.close(row)
+        self._speaking.close(row)
         self.table.close(stream)
 
     def _stream_report(self, row: int) -> StreamReport:

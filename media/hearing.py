@@ -101,6 +101,7 @@ class Hearing:
         """Forget what is kept outside the columns."""
         self._assemblers.pop(row, None)
         self._wide.pop(row, None)
+        self.comfort.reset(row)
 
     def configure(self, row: int, command: ConfigureStream) -> None:
         """The peer sends as agreed from now on. Raises WidebandUnavailable."""
@@ -357,6 +358,7 @@ class Hearing:
             sound = self._wide[int(frames.rows[index])].sound(frames.octets[index])
             if sound is None:
                 frames.real[index], frames.lost[index] = False, True
+                self._tally.malformed[frames.rows[index]] += 1
             else:
                 pcm[index] = sound
 

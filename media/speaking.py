@@ -56,6 +56,11 @@ class Speaking:
         """Give the row its random starting numbers."""
         self.sender.open(row, entropy)
 
+    def close(self, row: int) -> None:
+        """Forget what is kept outside the columns."""
+        for columns in self.members():
+            columns.reset(row)
+
     def configure(self, row: int, command: plane.ConfigureStream) -> None:
         """Apply what was agreed. Raises WidebandUnavailable."""
         self.sender.speak(row, command)

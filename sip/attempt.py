@@ -19,8 +19,12 @@ MOVE_ON = frozenset({408, 480, 503, 504})
 
 MAX_CHALLENGES = 6
 
-SILENCE_S = 16.0
-"""How long a target may say nothing while there is another one; half of what RFC 3261 gives it."""
+SILENCE_S = 6.0
+"""How long a target may say nothing at all while there is another one.
+
+RFC 3261 would wait 32 s; a server that is up says 100 within 0.2 s, and by now it was asked four
+times.
+"""
 
 Told = Callable[[Hop, bool, float], None]
 

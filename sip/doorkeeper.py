@@ -68,6 +68,10 @@ class Doorkeeper(Protocol):
         """Whether this address is a known peer's: a stranger's unreadable bytes get no answer."""
         ...
 
+    def disbelieved(self, request: Request, source: Hop, party: str | None, why: str) -> None:
+        """A peer that was challenged answered, and proved nothing."""
+        ...
+
 
 class OpenDoor:
     """Lets everybody in: for callers of our own and for tests."""
@@ -79,3 +83,6 @@ class OpenDoor:
     def knows(self, source: Hop) -> bool:
         """Everybody is known."""
         return True
+
+    def disbelieved(self, request: Request, source: Hop, party: str | None, why: str) -> None:
+        """Nobody is challenged."""

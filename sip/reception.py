@@ -142,9 +142,11 @@ class Reception:
                 wait = (("Retry-After", str(retry_after_s)),) if retry_after_s else ()
                 raise Turn(why, status, wait)
             case Challenged() as challenged:
-                return self._prove(request, challenged, now)
+                return self._prove(request, source, challenged, now)
 
-    def _prove(self, request: Request, challenged: Challenged, now: float) -> str | None:
+    def _prove(
+        self, request: Request, source: Hop, challenged: Challenged, now: float
+    ) -> str | None:
         """Whether a peer proves to be an account (RFC 3261 §22). Raises Turn, 401."""
         realm = challenged.realm
         found = self._digest.verify(request, realm, challenged.account_of, now)
@@ -152,6 +154,8 @@ class Reception:
             return challenged.party
         fields = self._digest.challenge(realm, now, stale=found == "stale")
         why = f"the digest for {realm} is {found}"
+        if found in ("wrong", "unknown", "unreadable"):
+            self._doorkeeper.disbelieved(request, source, challenged.party, why)
         raise Turn(why, 401, tuple(("WWW-Authenticate", field) for field in fields))
 
     def _take_invite(self, request: Request, source: Hop, party: str | None, now: float) -> None:

@@ -63,7 +63,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         7,
-        "a registrar dies: the next SRV target on refusal in 2 s, on silence in 32 s; back later",
+        "a registrar dies: the next SRV target on refusal in 2 s, on silence in 6 s; back later",
         "Kamailio, name server of the tests, virtual clock",
         (
             "sip/test_registration.py::test_the_next_target_at_once_on_refusal_and_soon_on_silence",
@@ -254,13 +254,15 @@ ROWS: tuple[Row, ...] = (
             "sip/test_transfer.py::test_a_peer_that_never_answers_the_refer",
             "sip/test_transfer.py::test_a_transfer_that_nobody_follows",
             "peers/test_dialogs.py::test_a_call_is_transferred_over_rest",
+            "peers/test_dialogs.py::test_the_peer_sends_us_to_somebody_else",
         ),
     ),
     Row(
         28,
         "REFER with Replaces, and INVITE with Replaces",
-        _CLOCK,
+        "SIPp, virtual clock",
         (
+            "peers/test_dialogs.py::test_a_call_is_taken_over_by_another_and_goes_on",
             "sip/test_transfer.py::test_an_attended_transfer_between_three",
             "sip/test_transfer.py::test_a_call_takes_the_place_of_another",
             "sip/test_transfer.py::test_replacements_that_cannot_be",

@@ -161,6 +161,11 @@ class Directory:
         """Whether an address is a gateway's, or trusted: its nonsense is answered."""
         return self._trusts(source.host) or bool(self._sources.of(source.host))
 
+    def disbelieved(self, request: Request, source: Hop, party: str | None, why: str) -> None:
+        """A caller that was challenged proved nothing: the trunk's status tells of it."""
+        called = next(iter(called_users(request)), "")[:64]
+        self.on_refused(RefusedRequest(party, source, request.method[:32], called, 401, why))
+
     def _judge(self, request: Request, source: Hop) -> tuple[Verdict, str | None]:
         """The verdict, and the trunk that it is about."""
         if trunk := self._by_line(request):

@@ -72,6 +72,17 @@ def test_a_loss_before_the_silence_is_still_concealed(bench: Bench) -> None:
     assert (report.lost, report.concealed) == (1, 1)
 
 
+def test_a_hole_that_is_older_than_the_silence_is_a_loss(bench: Bench) -> None:
+    caller = bench.open()
+    say(bench, caller, 20)
+    caller.audio(noise(160))
+    sound = (caller, caller.audio(noise(160)))
+    bench.tick(sound, (caller, caller.packet(b"\x32", payload_type=13)))
+    bench.ticks(10)
+    report = bench.close().report
+    assert (report.lost, report.concealed) == (1, 1)
+
+
 def test_our_silence_is_a_small_packet_every_200_ms(bench: Bench) -> None:
     bench.open(comfort_noise_payload_type=13)
     bench.command(plane.Play("a", 1, noise(800)))

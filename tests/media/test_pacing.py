@@ -75,6 +75,14 @@ def test_silence_as_comfort_noise(bench: Bench, ptime: int) -> None:
     assert np.array_equal(bench.spoken(since=-1_920 // (8 * ptime)), noise(1_920))
 
 
+def test_a_word_shorter_than_its_packet_has_the_marker(bench: Bench) -> None:
+    bench.open(ptime_ms=60)
+    bench.ticks(6)
+    bench.command(plane.Play("a", 1, noise(100)))
+    bench.ticks(6)
+    assert [packet.marker for packet in parsed(bench)] == [False, False, True, False]
+
+
 def test_streams_of_every_length_share_a_tick(bench: Bench) -> None:
     streams = {"a": 10, "b": 20, "c": 30, "d": 40, "e": 60, "f": 33}
     for stream, ptime in streams.items():

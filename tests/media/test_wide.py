@@ -172,6 +172,21 @@ def test_any_payload_at_any_time_does_no_harm(
     assert np.array_equal(bench.heard("b")[: len(sound)], sound)
 
 
+def test_a_payload_that_cannot_be_decoded_is_concealed(bench: Bench) -> None:
+    caller = opened(bench, "opus")
+    for frame in SOUND[:1_600].reshape(-1, 160):
+        bench.tick((caller, caller.frame(frame)))
+    bench.tick((caller, caller.packet(bytes.fromhex("fb82fa"))))  # two frames, cut short
+    caller.timestamp = (caller.timestamp + 1_920) % 2**32
+    for frame in SOUND[1_920:3_200].reshape(-1, 160):
+        bench.tick((caller, caller.frame(frame)))
+    assert bench.real() == [True] * 10 + [False] * 2 + [True] * 8
+    assert rms_dbfs(bench.heard()[1_600:1_760]) > -30
+    report = bench.close().report
+    assert (report.concealed, report.lost) == (2, 0)
+    assert report.malformed
+
+
 def test_the_clock_of_48_khz_becomes_8_khz_beyond_its_wrap() -> None:
     ear = WideEar("opus")
     begin = 2**32 - 960 * 3

@@ -366,3 +366,66 @@ def test_a_call_without_audio_is_ended(loopback: Place, sipp: None) -> None:
         "call.in-progress.error-assistant-did-not-receive-customer-audio"
     )
     assert "Nothing was heard" in over["endedMessage"]
+
+
+def test_a_call_is_taken_over_by_another_and_goes_on(runtime: RuntimeProcess) -> None:
+    """INVITE with Replaces: the new far end has the assistant, the old one is hung up."""
+    place, target = runtime.place, f"127.0.0.1:{runtime.sip_port}"
+    first = Sipp.start(
+        place,
+        call(place.folder, "old", invite(), *answered(), expect_request("BYE"), reply(200)),
+        target,
+        extra=("-s", "demo"),
+    )
+    live = records.wait_latest(runtime, "in-progress")
+    answer = next(text for text in first.received("SIP/2.0 200") if "1 INVITE" in text)
+    ours = answer.split("To: ")[1].split("tag=")[1].split("\n")[0]
+    theirs = answer.split("From: ")[1].split("tag=")[1].split("\n")[0]
+    named = f"Replaces: {live['phoneCallProviderId']};to-tag={ours};from-tag={theirs}"
+    second = Sipp.start(
+        place,
+        call(place.folder, "new", invite(headers=(named,)), *answered(), pause(800), *ended()),
+        target,
+        extra=("-s", "demo"),
+    )
+    first.finish()
+    second.finish()
+    over = records.wait_latest(runtime, "ended")
+    assert over["id"] == live["id"]
+    assert len(records.calls(runtime)) == 1
+    moved = records.data_of(records.timeline(runtime, live["id"]), "leg-moved")
+    assert moved == [{"why": "replaces"}]
+    pcap = records.download(runtime, f"/call/{live['id']}/pcap", place.folder / "two.pcap")
+    ports = {s.destination[1] for s in rtp_streams(pcap) if s.source[1] == runtime.rtp_ports[0]}
+    assert {first.media_port, second.media_port} <= ports
+
+
+def test_the_peer_sends_us_to_somebody_else(runtime: RuntimeProcess) -> None:
+    """REFER towards us: we call whom we are told, the assistant goes on there."""
+    place, target = runtime.place, f"127.0.0.1:{runtime.sip_port}"
+    other = Sipp.start(place, "uas")
+    refer = request("REFER", 2, headers=(f"Refer-To: <sip:bob@127.0.0.1:{other.port}>",))
+    notified = (expect_request("NOTIFY"), reply(200))
+    scenario = call(
+        place.folder,
+        "refer",
+        invite(),
+        *answered(),
+        pause(300),
+        refer,
+        expect(202),
+        *notified * 3,  # 100, 180, 200
+        expect_request("BYE"),
+        reply(200),
+    )
+    caller = Sipp.start(place, scenario, target, extra=("-s", "demo"))
+    live = records.wait_latest(runtime, "in-progress")
+    records.wait_item(runtime, live["id"], "leg-moved")
+    runtime.request("POST", f"/call/{live['id']}/control", {"type": "end-call"})
+    other.finish()
+    caller.finish()
+    moved = records.data_of(records.timeline(runtime, live["id"]), "leg-moved")
+    assert moved == [{"why": "refer"}]
+    told = "".join(caller.received("NOTIFY"))
+    assert "SIP/2.0 100" in told
+    assert "SIP/2.0 200 OK" in told

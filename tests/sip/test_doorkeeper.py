@@ -37,10 +37,14 @@ class Door:
         self.verdict = verdict
         self.known = known
         self.judged: list[tuple[str, Hop]] = []
+        self.disbelief: list[tuple[str | None, str]] = []
 
     def judge(self, request: Request, source: Hop) -> Verdict:
         self.judged.append((request.method, source))
         return self.verdict
+
+    def disbelieved(self, request: Request, source: Hop, party: str | None, why: str) -> None:
+        self.disbelief.append((party, why))
 
     def knows(self, source: Hop) -> bool:
         return self.known
@@ -156,11 +160,12 @@ def test_a_challenged_caller_proves_itself(wire: Wire) -> None:
 
 
 def test_a_wrong_password_is_challenged_again_and_noted(wire: Wire) -> None:
-    behind(wire, Challenged("pbx.example", accounts, "south"))
+    door = behind(wire, Challenged("pbx.example", accounts, "south"))
     refused = answer(wire, request())
     assert answer(wire, credentials(request(), "guess")(refused)).status == 401
     assert wire.bob.of(Invited) == []
     assert "wrong" in wire.bob.agent.counters.refusals[-1].why
+    assert door.disbelief == [("south", "the digest for pbx.example is wrong")]
 
 
 def test_an_answer_is_good_once(wire: Wire) -> None:

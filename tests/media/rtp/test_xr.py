@@ -52,6 +52,8 @@ def test_other_blocks_are_passed_over() -> None:
     other = struct.pack("!BBHI", 4, 0, 1, 77)
     assert metrics_of(other + bytes(METRICS)) == metrics_of(bytes(METRICS))
     assert metrics_of(other) == ()
+    strange = struct.pack("!BBHI", 7, 0, 1, 77) + bytes(40)  # of another length than ours
+    assert metrics_of(strange) == ()
 
 
 @pytest.mark.parametrize("cut", [1, 4, 20])
