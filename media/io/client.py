@@ -65,6 +65,7 @@ class MediaStream:
                 codec=agreed.codec,
                 payload_type=agreed.payload_type,
                 event_payload_type=agreed.event_payload_type,
+                event_clock_rate=agreed.event_clock_rate,
                 direction=agreed.direction,
                 ptime_ms=agreed.ptime_ms,
                 comfort_noise_payload_type=agreed.comfort_noise_payload_type,

@@ -19,6 +19,7 @@ Security = Literal["off", "optional", "required"]
 """`off`: plain RTP only. `optional`: we offer plain RTP, and answer what is offered. `required`:
 SRTP or no call."""
 
+EVENT_CLOCK = 8_000
 EVENT_PAYLOAD_TYPE = 101  # ours in offers; any dynamic number would do
 COMFORT_NOISE = 13  # static (RFC 3551 table 4)
 PTIME_MS = 20
@@ -101,6 +102,7 @@ class Negotiated:
     direction: Direction
     ptime_ms: int = PTIME_MS
     """The packet time that the peer asks for."""
+    event_clock_rate: int = EVENT_CLOCK
     security: Sdes | None = None
     comfort_noise_payload_type: int | None = None
 
@@ -289,8 +291,13 @@ class Session:
         if prefer_ours:
             taken.sort(key=lambda one: self._policy.codecs.index(one[1]))
         payload_type, codec = taken[0]
-        events = [n for n, name in codecs if name == f"TELEPHONE-EVENT/{FORMATS[codec].clock}"]
-        events += [n for n, name in codecs if name == "TELEPHONE-EVENT/8000"]
+        events = [
+            (number, clock)
+            for clock in (FORMATS[codec].clock, EVENT_CLOCK)
+            for number, name in codecs
+            if name == f"TELEPHONE-EVENT/{clock}"
+        ]
+        event, event_clock = events[0] if events else (None, EVENT_CLOCK)
         host, held = _media_address(session, media, self._host)
         direction = _direction(session, media)
         if held:
@@ -301,7 +308,8 @@ class Session:
             remote_rtcp_port=_rtcp_port(media),
             codec=codec,
             payload_type=payload_type,
-            event_payload_type=next(iter(events), None),
+            event_payload_type=event,
+            event_clock_rate=event_clock,
             direction=_OURS[direction],
             ptime_ms=_ptime(media),
             comfort_noise_payload_type=self._comfort_noise(codec, codecs),
