@@ -420,8 +420,11 @@ ROWS: tuple[Row, ...] = (
         47,
         "packets of 10 to 60 ms",
         _CLOCK,
-        ("media/test_engine_hearing.py::test_packets_of_10_to_60_ms",),
-        "received; ours are always 20 ms",
+        (
+            "media/test_engine_hearing.py::test_packets_of_10_to_60_ms",
+            "media/test_pacing.py::test_packets_hold_what_was_agreed_and_time_runs_on",
+        ),
+        "10 ms packets leave in pairs, every 20 ms",
     ),
     Row(
         48,
@@ -485,6 +488,7 @@ ROWS: tuple[Row, ...] = (
         (
             "media/test_engine_hearing.py::test_rtcp_tells_loss_and_round_trip",
             "media/rtp/test_xr.py",
+            "media/test_loss_quality.py",
         ),
         "RTCP has its own port: rtcp-mux is not offered",
     ),
@@ -521,8 +525,14 @@ ROWS: tuple[Row, ...] = (
         58,
         "nothing is left of many calls",
         "SIPp, virtual clock",
-        ("sip/test_bounds.py::test_nothing_is_left_of_calls_when_their_time_is_over",),
-        "`bench/soak.py` makes 500 calls",
+        (
+            "sip/test_bounds.py::test_nothing_is_left_of_calls_when_their_time_is_over",
+            "sip/test_session_timer.py::"
+            "test_between_two_of_us_the_caller_refreshes_by_update_and_the_call_lives",
+        ),
+        "500 calls of 2 s by `bench/soak.py`: dialogs, transactions, tasks and descriptors as "
+        "before, memory 118 → 130 MB after 250 calls, 132 MB after 500; the long call is 90 minutes "
+        "of virtual time, of signalling alone",
     ),
     *(
         Row(number, what, note=_LATER)
@@ -539,5 +549,11 @@ ROWS: tuple[Row, ...] = (
             59,
         )
     ),
-    Row(66, "capacity", note="`bench/setup_rate.py` and `bench/README.md` hold the figures"),
+    Row(
+        66,
+        "capacity",
+        note="100 calls a second on one core: 1.2 ms of CPU a call, INVITE→100 p99 0.9 ms, "
+        "INVITE→200 p99 1.3 ms (`bench/setup_rate.py`, without media); calls with media come with "
+        "the media engine",
+    ),
 )

@@ -35,10 +35,17 @@ async def phone() -> AsyncIterator[Phone]:
 
 
 def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port that is free for both transports."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other,
+            contextlib.suppress(OSError),
+        ):
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            other.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +87,7 @@ async def test_we_call_sipp(phone: Phone, transport: str, tmp_path: Path) -> Non
     how = ("-sn", "uas", "-t", MODES[transport], "-m", str(CALLS), "-p", str(port))
     async with sipp(tmp_path, *how) as process:
         target = f"sip:service@127.0.0.1:{port};transport={transport}"
-        await reachable(phone, target)
+        await reachable(phone, target, process)
         for _ in range(CALLS - 1):
             leg = phone.endpoint.invite(Invitation(target, "sip:us@127.0.0.1", OFFER))
             answered = await phone.until(Answered)
@@ -92,12 +99,13 @@ async def test_we_call_sipp(phone: Phone, transport: str, tmp_path: Path) -> Non
     assert phone.endpoint._agent.legs == []
 
 
-async def reachable(phone: Phone, target: str) -> None:
+async def reachable(phone: Phone, target: str, process: asyncio.subprocess.Process) -> None:
     """Make the first call, as soon as SIPp listens."""
-    while True:
+    while process.returncode is None:
         leg = phone.endpoint.invite(Invitation(target, "sip:us@127.0.0.1", OFFER))
         event = await phone.until(Answered, Refused)
         if isinstance(event, Answered):
             phone.endpoint.bye(leg)
             return
         await asyncio.sleep(0.05)  # a real process starts in real time
+    pytest.fail(f"SIPp ended with {process.returncode} before it was called")
