@@ -531,8 +531,8 @@ ROWS: tuple[Row, ...] = (
             "test_between_two_of_us_the_caller_refreshes_by_update_and_the_call_lives",
         ),
         "500 calls of 2 s by `bench/soak.py`: dialogs, transactions, tasks and descriptors as "
-        "before, memory 118 → 130 MB after 250 calls, 132 MB after 500; the long call is 90 minutes "
-        "of virtual time, of signalling alone",
+        "before, memory 118 → 130 MB after 250 calls, 132 MB after 500; the long call is 90 "
+        "minutes of virtual time, of signalling alone",
     ),
     *(
         Row(number, what, note=_LATER)
