@@ -63,7 +63,7 @@ class InviteServer:
         if described or leg.talk.asked is not None:
             called.answer = (body, headers)
             return
-        self._reliable.stop(leg)
+        self._reliable.cease(leg)
         called.queue.clear()
         self._send_answer(leg, called, body, headers, now)
 

@@ -71,8 +71,12 @@ class ReliableResponses:
             self._send_reliably(leg, called, called.queue.pop(0), now)
         return pending
 
+    def cease(self, leg: Leg) -> None:
+        """The final response goes out: repeat nothing, but take the PRACK that may come (§3)."""
+        self._legs.stop_alarm(leg, RESEND)
+
     def stop(self, leg: Leg) -> None:
-        """Send the reliable response no more."""
+        """The reliable response is acknowledged, or given up."""
         if leg.called:
             leg.called.unacknowledged = None
         self._legs.stop_alarm(leg, RESEND)

@@ -144,6 +144,15 @@ def test_an_answer_after_a_bare_reliable_ringing_does_not_wait(wire: Wire) -> No
     assert wire.count("bob", b"SIP/2.0 180") == 0
 
 
+def test_a_prack_that_crosses_the_answer_is_taken(wire: Wire) -> None:
+    eve = Prack(wire, REQUIRED)
+    [ringing] = eve.ring(180, None)
+    wire.bob.agent.calls.answer(eve.leg, ANSWER, (), wire.now)
+    eve.sent()
+    assert [m.status for m in eve.prack(ringing)] == [200]
+    assert [m.status for m in eve.prack(ringing)] == [481]
+
+
 def test_a_held_answer_that_is_hung_up_is_a_refusal(wire: Wire) -> None:
     eve = Prack(wire, PERMITTED)
     eve.ring()
