@@ -4,7 +4,7 @@ Values are kept as text and read only when asked for. Content-Length does not ap
 checked by the parser and written by the serialiser.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from ..errors import LocalSipError
 from .grammar import is_token, shown, split_list
@@ -27,25 +27,19 @@ _COMPACT = {
 _CANONICAL = {name: name for name in _KNOWN} | {name.lower(): name for name in _KNOWN} | _COMPACT
 
 
-def known(name: str) -> str | None:
-    """The usual spelling of a name that stands as it usually does, or None: look closer."""
-    return _CANONICAL.get(name)
-
-
 def canonical(name: str) -> str:
     """The usual spelling of a known name or compact form; another name as it is."""
-    return _CANONICAL.get(name) or _CANONICAL.get(name.lower(), name)
+    known = _CANONICAL.get(name)
+    return known if known is not None else _CANONICAL.get(name.lower(), name)
 
 
 class Headers:
     """Header fields in their order on the wire."""
 
-    __slots__ = ("_fields", "_values")
+    __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields: list[tuple[str, str]] = []
-        self._values: dict[str, list[str]] | None = None
-        """By name in lower case; made at the first look, gone with the next change."""
         for name, value in fields:
             self.add(name, value)
 
@@ -54,7 +48,6 @@ class Headers:
         """Take over fields that a parser has split; their names are canonical already."""
         headers = cls.__new__(cls)
         headers._fields = fields
-        headers._values = None
         return headers
 
     def add(self, name: str, value: str) -> None:
@@ -66,7 +59,6 @@ class Headers:
         if not value.isascii() and not _can_leave(value):
             raise LocalSipError(f"value of {name} cannot be written in UTF-8: {shown(value)}")
         self._fields.append((canonical(name), value.strip(" \t")))
-        self._values = None
 
     def extend(self, name: str, values: Iterable[str]) -> None:
         """Append one field per value."""
@@ -75,16 +67,20 @@ class Headers:
 
     def first(self, name: str) -> str | None:
         """The first field's value, or None."""
-        values = self._of(name)
-        return values[0] if values else None
+        wanted = name.lower()
+        for key, value in self._fields:
+            if key == name or key.lower() == wanted:
+                return value
+        return None
 
     def all(self, name: str) -> list[str]:
         """The value of every field of this name, unsplit."""
-        return list(self._of(name))
+        wanted = name.lower()
+        return [value for key, value in self._fields if key == name or key.lower() == wanted]
 
     def items_of(self, name: str) -> list[str]:
         """Every comma-separated item of every field of this name. Raises SipParseError."""
-        return [item for value in self._of(name) for item in split_list(value)]
+        return [item for value in self.all(name) for item in split_list(value)]
 
     def replace_first_item(self, name: str, item: str) -> None:
         """Put `item` in the place of the first item of the first field of this name."""
@@ -92,18 +88,10 @@ class Headers:
             if key == name:
                 rest = split_list(value)[1:]
                 self._fields[index] = (key, ", ".join([item, *rest]))
-                self._values = None
                 return
 
-    def _of(self, name: str) -> Sequence[str]:
-        if self._values is None:
-            self._values = {}
-            for key, value in self._fields:
-                self._values.setdefault(key.lower(), []).append(value)
-        return self._values.get(name.lower(), ())
-
     def __contains__(self, name: str) -> bool:
-        return bool(self._of(name))
+        return self.first(name) is not None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._fields)

@@ -77,7 +77,7 @@ class _Message:
         items = self.headers.items_of("Contact")
         return [Address.parse(item) for item in items if item != "*"]
 
-    @cached_property
+    @property
     def record_route(self) -> list[Address]:
         """The proxies that want to stay in the way of the dialog, top first."""
         return [Address.parse(item) for item in self.headers.items_of("Record-Route")]

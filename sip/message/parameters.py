@@ -7,13 +7,10 @@ from typing import Self
 from ..errors import SipParseError
 from .grammar import GENERIC_VALUE, PARAM_CHARS, QUOTED_STRING, SWS, TOKEN, shown
 
-_HEADER_PARAM = rf"{SWS};{SWS}({TOKEN})(?:{SWS}={SWS}({QUOTED_STRING}|{GENERIC_VALUE}))?+{SWS}"
-_URI_PARAM = rf";({PARAM_CHARS})(?:=({PARAM_CHARS}))?+"
-
-_EACH_HEADER_PARAM = re.compile(_HEADER_PARAM)
-_EACH_URI_PARAM = re.compile(_URI_PARAM)
-_HEADER_PARAMS = re.compile(rf"(?:{_HEADER_PARAM})++")
-_URI_PARAMS = re.compile(rf"(?:{_URI_PARAM})++")
+_HEADER_PARAM = re.compile(
+    rf"{SWS};{SWS}({TOKEN})(?:{SWS}={SWS}({QUOTED_STRING}|{GENERIC_VALUE}))?+{SWS}"
+)
+_URI_PARAM = re.compile(rf";({PARAM_CHARS})(?:=({PARAM_CHARS}))?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +22,24 @@ class Parameters:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `;a=b;c` after a header value. Raises SipParseError."""
-        return cls._scan(_HEADER_PARAMS, _EACH_HEADER_PARAM, text) if text else cls()
+        return cls._scan(_HEADER_PARAM, text)
 
     @classmethod
     def parse_uri(cls, text: str) -> Self:
         """Read `;a=b;c` of a SIP URI, whose characters are fewer. Raises SipParseError."""
-        return cls._scan(_URI_PARAMS, _EACH_URI_PARAM, text) if text else cls()
+        return cls._scan(_URI_PARAM, text)
 
     @classmethod
-    def _scan(cls, whole: re.Pattern[str], each: re.Pattern[str], text: str) -> Self:
-        if whole.fullmatch(text) is None:
-            raise SipParseError(f"parameters {shown(text)} are not ;name=value")
-        # A value that is there has a character at least: a quoted one its quotes.
-        return cls(tuple((name, value or None) for name, value in each.findall(text)))
+    def _scan(cls, pattern: re.Pattern[str], text: str) -> Self:
+        items: list[tuple[str, str | None]] = []
+        position = 0
+        while position < len(text):
+            match = pattern.match(text, position)
+            if match is None:
+                raise SipParseError(f"parameters {shown(text)} are not ;name=value")
+            items.append((match[1], match[2]))
+            position = match.end()
+        return cls(tuple(items))
 
     def __contains__(self, name: str) -> bool:
         return any(key.lower() == name for key, _ in self.items)

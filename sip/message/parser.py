@@ -8,7 +8,7 @@ import re
 
 from ..errors import SipParseError
 from .grammar import TOKEN, is_token, number, shown
-from .headers import Headers, canonical, known
+from .headers import Headers, canonical
 from .message import Message, Request, Response
 
 MAX_HEADER_BYTES = 32 * 1024
@@ -20,7 +20,6 @@ PONG = b"\r\n"
 
 _REQUEST_LINE = re.compile(rf"({TOKEN}) (.*) [sS][iI][pP]/([0-9]{{1,4}}\.[0-9]{{1,4}})[ \t]*")
 _STATUS_LINE = re.compile(r"[sS][iI][pP]/2\.0 ([1-6][0-9][0-9])(?: (.*))?")
-_BREAK = re.compile(r"[\r\n]|(?<!\\)\x00")
 _FOLD = re.compile(r"\r\n[ \t]+")
 _CONTENT_LENGTH = re.compile(
     rb"\r\n(?:content-length|l)[ \t]*+:(?:[ \t]|\r\n(?=[ \t]))*+([^\r\n]*+)", re.IGNORECASE
@@ -71,11 +70,11 @@ def _read_fields(lines: list[str], fields: list[tuple[str, str]]) -> int | None:
     lengths: set[str] = set()
     for line in lines[:MAX_HEADERS]:
         name, colon, value = line.partition(":")
-        name = known(name) or canonical(name.rstrip(" \t"))
+        name = canonical(name.rstrip(" \t"))
         value = value.strip(" \t")
-        if not colon or not (known(name) or is_token(name)):
+        if not colon or not is_token(name):
             fault = fault or f"line {shown(line)} is not a header"
-        elif _BREAK.search(value):
+        elif "\r" in value or "\n" in value or "\x00" in value.replace("\\\x00", ""):
             fault = fault or f"{name} holds a line break or NUL"
         elif name == "Content-Length":
             lengths.add(value)
