@@ -7,6 +7,7 @@ they lie beside the repository. Every input must be taken without an exception a
 CPU time, and what is kept must stay bounded. A failure prints the seed and the input.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Iterator
