@@ -15,6 +15,7 @@ from aywa.base.ids import SeededEntropy
 from aywa.codecs import g711
 from aywa.media import plane
 from aywa.media.datagrams import Received
+from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine
 from aywa.media.rtp import columns
 
@@ -27,7 +28,9 @@ class Load:
 
     def __init__(self, streams: int) -> None:
         self.now, self.wall = 100.0, 1.7e9
-        self.engine = Engine(capacity=streams, entropy=SeededEntropy(1))
+        self.engine = Engine(
+            capacity=streams, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
+        )
         self.batch = Received.allocate(streams)
         noise = np.random.default_rng(1).integers(-8_000, 8_000, 160).astype(np.int16)
         self.octets = g711.encode(noise, "pcmu")

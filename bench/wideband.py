@@ -16,6 +16,7 @@ from aywa.codecs.tones import tone
 from aywa.codecs.wideband import CLOCK_RATE, Decoder, Encoder, WidebandCodec
 from aywa.media import plane
 from aywa.media.datagrams import Received
+from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine
 from aywa.media.rtp.packet import RtpPacket
 
@@ -38,7 +39,7 @@ def frames(codec: WidebandCodec) -> tuple[float, float, list[bytes]]:
 
 def tick(codec: WidebandCodec, payloads: list[bytes]) -> float:
     """µs of CPU a stream and tick, hearing and speaking."""
-    engine = Engine(capacity=STREAMS, entropy=SeededEntropy(1))
+    engine = Engine(capacity=STREAMS, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0))
     now = 100.0
     for number in range(STREAMS):
         engine.open(plane.OpenStream(f"s{number}", "127.0.0.1"), 20_000 + 2 * number, now)

@@ -126,11 +126,18 @@ class Call:
                 silent = endings.failed("no-media", f"{event.seconds:.0f} s", dialed=self._dialed)
                 self.end(silent.reason, silent.sentence)
                 return
+            case plane.KeysFailed():
+                self._note_media(event)
+                insecure = endings.failed("dtls", event.reason, dialed=self._dialed)
+                self.end(insecure.reason, insecure.sentence)
+                return
             case plane.StrangerHeard():
                 log.warning("stranger's RTP", extra={"call": self.id, "address": event.address})
                 self._note_media(event)
                 return
-            case plane.PeerLocked() | plane.MediaSilent() | plane.ArtifactFailed():
+            case (
+                plane.PeerLocked() | plane.MediaSilent() | plane.ArtifactFailed() | plane.Secured()
+            ):
                 self._note_media(event)
                 return
             case plane.Digit():

@@ -141,6 +141,7 @@ def media_policy(media: MediaChoices | None) -> MediaPolicy:
     return MediaPolicy(
         codecs=tuple(carried) or plain.codecs,
         security=media.encryption,
+        keying=media.keying,
         ptime_ms=media.ptime_ms,
         prefer_ours=True,
         comfort_noise=media.comfort_noise,

@@ -439,7 +439,12 @@ class SipLeg:
         """Our side of a new offer/answer exchange over the open stream."""
         number = self._exchange.entropy.integer(48)
         return Session(
-            self._signalled, self.stream.port, number, self.policy, self._exchange.entropy
+            self._signalled,
+            self.stream.port,
+            number,
+            self.policy,
+            self._exchange.entropy,
+            fingerprint=self.stream.fingerprint,
         )
 
     def _adopt(self, dialog: str) -> None:

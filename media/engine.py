@@ -15,6 +15,7 @@ from ..base.ids import Entropy
 from . import plane
 from .capture import Capture
 from .datagrams import NO_ADDRESS, AddressBook, Datagrams, Received
+from .dtls import Certificate, Dtls
 from .hearing import Hearing, rounds
 from .peers import Peers
 from .quality import Reception, StreamReport, Tally
@@ -38,6 +39,10 @@ class Session(Columns):
     sends: NDArray[np.bool_] = column(np.bool_)
     expects: NDArray[np.bool_] = column(np.bool_)
     """Nobody holds: packets of the peer are due."""
+    mux: NDArray[np.bool_] = column(np.bool_)
+    """RTCP goes from the RTP port."""
+    reports: NDArray[np.bool_] = column(np.bool_)
+    """RTCP goes at all."""
     media_timeout_s: NDArray[np.float64] = column(np.float64)
     end_after_s: NDArray[np.float64] = column(np.float64)
     silent: NDArray[np.int64] = column(np.int64)
@@ -65,7 +70,8 @@ class Output:
 class Engine:
     """All streams of one media process."""
 
-    def __init__(self, *, capacity: int, entropy: Entropy) -> None:
+    def __init__(self, *, capacity: int, entropy: Entropy, certificate: Certificate) -> None:
+        self.fingerprint = certificate.fingerprint
         self.book = AddressBook()
         self._entropy = entropy
         self._session = Session()
@@ -76,6 +82,7 @@ class Engine:
         self._sender = self._speaking.sender
         self._reports = Reports(self._reception, self._tally, self._sender, entropy)
         self._srtp = Srtp()
+        self._dtls = Dtls(certificate, self._srtp)
         self._recorder = Recorder()
         self._capture = Capture(self.book)
         members: list[Columns] = [self._session, self._peers, self._reception, self._tally]
@@ -86,6 +93,7 @@ class Engine:
             self._recorder,
             self._capture,
             self._srtp,
+            self._dtls,
         ]
         self.table = StreamTable(members, capacity=capacity)
         self._hearing = Hearing(
@@ -131,7 +139,7 @@ class Engine:
         """One 20 ms step; `now` is monotonic seconds, `wall` epoch seconds."""
         output = Output()
         rows = self.table.rows
-        received = self._srtp.opened(received)
+        received = self._srtp.opened(self._dtls.taken(received, self._session.configured))
         self._recorder.tick(rows, now)
         output.events += self._receive(received, now, wall)
         output.events += self._hearing.hear(rows, now)
@@ -139,7 +147,9 @@ class Engine:
         self._report(rows, now, wall, output)
         output.events += self._silences(rows, now)
         self._write(rows, now, output)
-        output.packets = self._srtp.sealed(output.packets)
+        handshakes, events = self._dtls.tick(self.table.names, now)
+        output.packets = handshakes + self._srtp.sealed(output.packets)
+        output.events += events
         return output
 
     def _configure(self, row: int, command: plane.ConfigureStream, now: float) -> None:
@@ -147,7 +157,9 @@ class Engine:
             remote = self.book.number(command.remote_host, command.remote_port)
             control = self.book.number(command.remote_host, command.remote_rtcp_port)
             self._peers.describe(row, remote, control)
-        self._srtp.configure(row, command.srtp)
+        self._dtls.configure(row, command, int(self._peers.remote[row]), now)
+        self._session.mux[row] = command.rtcp_mux
+        self._session.reports[row] = command.rtcp_mux or command.dtls is None
         self._hearing.configure(row, command)
         self._speaking.configure(row, command)
         expects = command.direction == "sendrecv"
@@ -191,7 +203,7 @@ class Engine:
     def _send(self, rows: Rows, now: float, wall: float, output: Output) -> None:
         session = self._session
         able = session.configured[rows] & session.sends[rows]
-        able &= self._peers.remote[rows] != NO_ADDRESS
+        able &= (self._peers.remote[rows] != NO_ADDRESS) & ~self._dtls.awaiting[rows]
         self._sender.advance(rows)
         rows = rows[able]
         if not len(rows):
@@ -211,7 +223,8 @@ class Engine:
         output.packets.append(Datagrams(data, length, rows, remote, control=False))
 
     def _report(self, rows: Rows, now: float, wall: float, output: Output) -> None:
-        configured = rows[self._session.configured[rows]]
+        able = self._session.configured[rows] & self._session.reports[rows]
+        configured = rows[able & ~self._dtls.awaiting[rows]]
         for row in self._reports.due(configured, now).tolist():
             self._send_report(row, self._reports.report(row, now, wall), wall, output)
 
@@ -221,9 +234,10 @@ class Engine:
             return
         data = np.frombuffer(packet, np.uint8)[None, :]
         rows, length = np.array([row]), np.array([len(packet)])
-        local = self._session.local[rows] + 1
+        mux = bool(self._session.mux[row])
+        local = self._session.local[rows] + (not mux)
         self._capture.packets(rows, np.array([wall]), local, destination, data, length)
-        output.packets.append(Datagrams(data, length, rows, destination, control=True))
+        output.packets.append(Datagrams(data, length, rows, destination, control=not mux))
 
     def _silences(self, rows: Rows, now: float) -> list[plane.Event]:
         session = self._session
@@ -253,10 +267,11 @@ class Engine:
 
     def _close(self, row: int, stream: str, now: float, wall: float, output: Output) -> None:
         self._reception.settle(row)
-        if self._session.configured[row]:
+        if self._session.reports[row] and not self._dtls.awaiting[row]:
             goodbye = self._reports.report(row, now, wall, goodbye=True)
             self._send_report(row, goodbye, wall, output)
             output.packets = self._srtp.sealed(output.packets)
+        self._dtls.close(row)
         self._srtp.close(row)
         recording = self._recorder.block(row, final=True)
         capture = self._capture.block(row, now)

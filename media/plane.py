@@ -22,6 +22,10 @@ Codec = Literal["pcmu", "pcma", "g722", "opus"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """Our own direction: `recvonly` means that the peer put us on hold and we send nothing."""
 
+Dtls = tuple[bool, int, tuple[tuple[str, bytes], ...]]
+"""Whether we send the ClientHello, the association's number (another one: another handshake), and
+the fingerprints (hash function, digest) of which one must be the peer's certificate's."""
+
 
 # Commands -------------------------------------------------------------------------------------
 
@@ -65,6 +69,10 @@ class ConfigureStream:
     """If given, silence is sent as comfort noise (RFC 3389): a small packet every 200 ms."""
     srtp: tuple[str, bytes, bytes] | None = field(default=None, repr=False)
     """Suite (RFC 4568 name), our key and the peer's, with their salts; None: plain RTP."""
+    dtls: Dtls | None = None
+    """Agree on keys by DTLS first: nothing is sent or heard before Secured; or KeysFailed comes."""
+    rtcp_mux: bool = False
+    """Send RTCP from the RTP port (RFC 5761). By DTLS without it, there is no RTCP at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +173,11 @@ Command = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The stream's local RTP port is bound."""
+    """The stream's local RTP port is bound. `fingerprint` is that of the certificate it shows."""
 
     stream: str
     port: int
+    fingerprint: tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +286,24 @@ class PeerLocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Secured:
+    """The DTLS handshake is through: the stream goes on as SRTP of this suite."""
+
+    stream: str
+    at: float
+    suite: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysFailed:
+    """No keys were agreed on in time; the stream stays silent, its owner ends the call."""
+
+    stream: str
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MediaSilent:
     """No RTP packet came from the peer for `seconds`; reported once per silence.
 
@@ -331,6 +358,8 @@ Event = (
     | Flushed
     | PeerLocked
     | MediaSilent
+    | Secured
+    | KeysFailed
     | StrangerHeard
     | ArtifactFailed
     | Closed

@@ -90,12 +90,13 @@ class Srtp(Columns):
         if not secured.any():
             return [batch]
         index = np.flatnonzero(secured)
+        control = is_rtcp(batch.data) | batch.control
         data = np.zeros((len(index), DATAGRAM_WIDTH), np.uint8)
         length = np.zeros(len(index), np.int64)
         for place, one in enumerate(index.tolist()):
             session = self._pairs[int(batch.row[one])].outgoing
             plain = batch.data[one, : batch.length[one]].tobytes()
-            sealed = session.protect_rtcp(plain) if batch.control else session.protect(plain)
+            sealed = session.protect_rtcp(plain) if control[one] else session.protect(plain)
             data[place, : len(sealed)] = np.frombuffer(sealed, np.uint8)
             length[place] = len(sealed)
         own = Datagrams(data, length, batch.row[index], batch.destination[index], batch.control)

@@ -494,17 +494,19 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         55,
-        "SRTP with keys in SDP: four suites, unpadded key, replay",
+        "SRTP with keys in SDP, four suites, unpadded key, replay; keys by DTLS",
         "baresip, rtpengine, PJSIP, libsrtp",
         (
             "media/test_srtp.py::test_audio_goes_both_ways_and_the_capture_is_plain",
             "media/test_srtp.py::test_forged_replayed_and_plain_packets_are_dropped_and_counted",
             "media/sdp/test_sdes.py::test_a_key_without_its_padding_is_read_and_ours_is_padded",
+            "media/test_dtls.py::test_audio_goes_both_ways_once_the_certificates_are_proved",
+            "media/test_dtls.py::test_a_wrong_certificate_secures_nothing",
             "peers/test_secure.py::test_a_call_over_tls_with_srtp",
+            "peers/test_secure.py::test_a_call_whose_keys_are_agreed_on_by_dtls",
             "peers/test_secure.py::test_a_border_controller_that_secures_plain_calls",
             "peers/test_pjsip.py::test_a_call_that_is_held_and_resumed",
         ),
-        "DTLS-SRTP is not offered",
     ),
     Row(
         56,

@@ -151,6 +151,7 @@ class TrunkSip(Strict):
     limits: TrunkLimits | None = None
     codecs: list[Codec] | None = listed(4)
     mediaEncryption: Literal["off", "optional", "required"] | None = None
+    mediaKeying: Literal["sdes", "dtls"] | None = None
     ptimeMs: Literal[10, 20, 30, 40, 60] | None = None
     dtmf: Literal["rfc4733", "info", "inband"] | None = None
     comfortNoiseEnabled: bool | None = None

@@ -22,6 +22,7 @@ versions. Absent and null are the same.
     sip.limits.callsPerSecond                10            others: no limit but the runtime's
     sip.codecs                               pcma, pcmu    in order of preference
     sip.mediaEncryption                      optional      a `tls/srtp` gateway: required
+    sip.mediaKeying                          sdes          how our offers secure: sdes or dtls
     sip.ptimeMs, dtmf, sessionTimerSeconds   20, rfc4733, 1800
     sip.registerExpiresSeconds               3600
 """
@@ -46,6 +47,7 @@ PROVIDER = "byo-sip-trunk"
 Network = IPv4Network | IPv6Network
 Codec = Literal["pcmu", "pcma", "g722", "opus"]
 Encryption = Literal["off", "optional", "required"]
+Keying = Literal["sdes", "dtls"]
 Dtmf = Literal["rfc4733", "info", "inband"]
 
 CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
@@ -143,6 +145,7 @@ class MediaChoices:
 
     codecs: tuple[Codec, ...] = CODECS
     encryption: Encryption = "optional"
+    keying: Keying = "sdes"
     ptime_ms: int = 20
     dtmf: Dtmf = "rfc4733"
     comfort_noise: bool = False
@@ -384,6 +387,7 @@ def _media(sip: Document) -> MediaChoices:
     return MediaChoices(
         codecs=tuple(dict.fromkeys(sip.get("codecs") or CODECS)),
         encryption=cast(Encryption, sip.get("mediaEncryption") or "optional"),
+        keying=cast(Keying, sip.get("mediaKeying") or "sdes"),
         ptime_ms=int(sip.get("ptimeMs") or 20),
         dtmf=cast(Dtmf, sip.get("dtmf") or "rfc4733"),
         comfort_noise=sip.get("comfortNoiseEnabled") is True,

@@ -17,7 +17,7 @@ from .. import MediaError, plane
 from ..feed import PlayoutFeed
 from ..keys import MAX_WAITING
 from ..quality import StreamReport
-from ..sdp import Negotiated
+from ..sdp import Dtls, Negotiated, Sdes
 from . import wire
 from .process import READY
 
@@ -45,17 +45,20 @@ class Link(Protocol):
 class MediaStream:
     """One open RTP stream."""
 
-    def __init__(self, media: "MediaPlane", stream: str, port: int) -> None:
-        self.id = stream
-        self.port = port
+    def __init__(self, media: "MediaPlane", opened: plane.Opened) -> None:
+        self.id = opened.stream
+        self.port = opened.port
         """RTP is received here, RTCP on the next port."""
+        self.fingerprint = opened.fingerprint
+        """Of the certificate that a DTLS handshake shows."""
         self._media = media
-        self._feed = PlayoutFeed(stream)
+        self._feed = PlayoutFeed(opened.stream)
 
     def configure(self, agreed: Negotiated) -> None:
         """Apply the outcome of an offer/answer. Raises WidebandUnavailable."""
         require(agreed.codec)
-        keys = agreed.security
+        keys = agreed.security if isinstance(agreed.security, Sdes) else None
+        dtls = agreed.security if isinstance(agreed.security, Dtls) else None
         self._send(
             plane.ConfigureStream(
                 stream=self.id,
@@ -70,6 +73,8 @@ class MediaStream:
                 ptime_ms=agreed.ptime_ms,
                 comfort_noise_payload_type=agreed.comfort_noise_payload_type,
                 srtp=(keys.suite, keys.local_key, keys.remote_key) if keys else None,
+                dtls=(dtls.active, dtls.association, dtls.fingerprints) if dtls else None,
+                rtcp_mux=agreed.rtcp_mux,
             )
         )
 
@@ -140,7 +145,7 @@ class MediaPlane:
         self._link = link
         self._listeners: dict[str, Callable[[plane.Event], None]] = {}
         self._streams: dict[str, MediaStream] = {}
-        self._opening: dict[str, asyncio.Future[int]] = {}
+        self._opening: dict[str, asyncio.Future[plane.Opened]] = {}
         self._closing: dict[str, asyncio.Future[StreamReport]] = {}
         self._lost: str | None = None
         self.pid: int | None = None
@@ -161,7 +166,7 @@ class MediaPlane:
         """Open an RTP stream on `host`. Raises MediaError."""
         if self._lost:
             raise MediaError(self._lost)
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[plane.Opened] = asyncio.get_running_loop().create_future()
         self._opening[stream] = answer
         self._listeners[stream] = on_event
         opening = plane.OpenStream(
@@ -169,7 +174,7 @@ class MediaPlane:
         )
         self.send([opening])
         try:
-            port = await answer
+            where = await answer
         except BaseException:
             self._listeners.pop(stream, None)
             if not answer.done() or not answer.exception():
@@ -177,7 +182,7 @@ class MediaPlane:
             raise
         finally:
             self._opening.pop(stream, None)
-        opened = self._streams[stream] = MediaStream(self, stream, port)
+        opened = self._streams[stream] = MediaStream(self, where)
         return opened
 
     async def close_stream(self, stream: str) -> StreamReport:
@@ -210,7 +215,7 @@ class MediaPlane:
         """Take one event of the engine."""
         match event:
             case plane.Opened():
-                _settle(self._opening.get(event.stream), event.port)
+                _settle(self._opening.get(event.stream), event)
             case plane.OpenFailed():
                 _settle(self._opening.get(event.stream), MediaError(event.reason))
             case plane.Closed():

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ...base.clock import Clock
 from ...base.ids import Entropy
 from .. import plane
+from ..dtls import Certificate
 from ..engine import Engine, Output
 from ..streams import TableFull
 from .ports import PortPairs
@@ -25,7 +26,8 @@ class MediaHost:
     ) -> None:
         """`ports` is the range of UDP ports, both ends included."""
         self._clock = clock
-        self._engine = Engine(capacity=capacity, entropy=entropy)
+        certificate = Certificate.fresh(clock.wall())
+        self._engine = Engine(capacity=capacity, entropy=entropy, certificate=certificate)
         self._sockets = StreamSockets(PortPairs(*ports), self._engine.book)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
@@ -75,7 +77,7 @@ class MediaHost:
             for artifact, want in wanted:
                 if want:
                     self._writer.open(command.stream, artifact, command.folder)
-        return plane.Opened(command.stream, pair.port)
+        return plane.Opened(command.stream, pair.port, self._engine.fingerprint)
 
     def _put_out(self, output: Output) -> list[plane.Event]:
         for packets in output.packets:

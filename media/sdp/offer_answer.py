@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Literal
 
-from ...base.errors import AywaError
 from ...base.ids import Entropy, SystemEntropy
-from .crypto import KEY_OCTETS, Crypto, Sdes, Suite, cryptos
-from .description import MAX_PORT, MediaDescription, SessionDescription, whole_number
+from .crypto import Sdes
+from .description import (
+    MAX_PORT,
+    Attributes,
+    MediaDescription,
+    SessionDescription,
+    whole_number,
+)
+from .security import Dtls, Fingerprint, Keying, NotAcceptable, Securing, Security
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Codec = Literal["pcmu", "pcma", "g722", "opus"]
-Security = Literal["off", "optional", "required"]
-"""`off`: plain RTP only. `optional`: we offer plain RTP, and answer what is offered. `required`:
-SRTP or no call."""
 
 EVENT_CLOCK = 8_000
 EVENT_PAYLOAD_TYPE = 101  # ours in offers; any dynamic number would do
@@ -26,9 +29,6 @@ PTIME_MS = 20
 MIN_PTIME_MS, MAX_PTIME_MS = 10, 200  # what is believed of a peer
 
 MAX_PAYLOAD_TYPE = 127
-
-_PLAIN = ("RTP/AVP", "RTP/AVPF")
-_SECURE = ("RTP/SAVP", "RTP/SAVPF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,13 @@ class MediaPolicy:
     codecs: tuple[Codec, ...] = ("pcmu", "pcma")
     """In our order of preference, which offers show."""
     security: Security = "off"
+    keying: Keying = "sdes"
     ptime_ms: int = PTIME_MS
     """Packet time that we ask for."""
     prefer_ours: bool = False
     """Answer with our first codec that the peer offers, instead of the peer's first."""
     comfort_noise: bool = False
     """Offer and take comfort noise (RFC 3389), so that silence costs little."""
-
-
-class NotAcceptable(AywaError):
-    """There is no common ground; the message says what the peer offers and what we take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,9 @@ class Negotiated:
     ptime_ms: int = PTIME_MS
     """The packet time that the peer asks for."""
     event_clock_rate: int = EVENT_CLOCK
-    security: Sdes | None = None
+    security: Sdes | Dtls | None = None
+    rtcp_mux: bool = False
+    """RTCP goes between the RTP ports (RFC 5761)."""
     comfort_noise_payload_type: int | None = None
 
 
@@ -121,20 +120,28 @@ class Session:
         session_id: int,
         policy: MediaPolicy | None = None,
         entropy: Entropy | None = None,
+        *,
+        fingerprint: Fingerprint | None = None,
     ) -> None:
-        """RTP is received on `host`:`port`, RTCP on the port above."""
+        """RTP is received on `host`:`port`, RTCP on the port above.
+
+        `fingerprint` is of the certificate that the media plane shows in a DTLS handshake.
+        """
         self._host = host
         self._port = port
         self._policy = policy or MediaPolicy()
-        self._entropy = entropy or SystemEntropy()
-        self._keys: dict[Suite, bytes] = {}
+        self._securing = Securing(
+            self._policy.security,
+            self._policy.keying,
+            fingerprint,
+            session_id,
+            entropy or SystemEntropy(),
+        )
         self._described = SessionDescription(host, session_id, 0, (), host)
         self._place = 0  # of the audio among the m-lines
-        self._secure = self._policy.security == "required"
-        self._protocol = (_SECURE if self._secure else _PLAIN)[0]
+        self._mux = self._securing.by_dtls
+        """Offered, or agreed on: RTCP on the RTP port."""
         self._formats = tuple(FORMATS[codec] for codec in self._policy.codecs)
-        self._agreed: tuple[Crypto, ...] = ()
-        """The crypto line that was agreed on, as ours."""
         self._event_payload_type = EVENT_PAYLOAD_TYPE
         self._direction: Direction = "sendrecv"
 
@@ -143,7 +150,7 @@ class Session:
         self._direction = direction
         noise = COMFORT_NOISE if self._policy.comfort_noise else None
         ours = self._audio(
-            self._formats, (self._event_payload_type, noise), direction, self._cryptos()
+            self._formats, (self._event_payload_type, noise), direction, self._securing.offered()
         )
         media = [_declined(m) for m in self._described.media] or [ours]
         media[self._place] = ours
@@ -152,21 +159,17 @@ class Session:
     def answer(self, body: bytes) -> tuple[bytes, Negotiated]:
         """The answer to the peer's offer. Raises SdpError, NotAcceptable."""
         offer = SessionDescription.parse(body)
-        place = next((i for i, m in enumerate(offer.media) if self._usable(m)), None)
+        place = next((i for i, m in enumerate(offer.media) if self._usable(offer, m)), None)
         if place is None:
             raise NotAcceptable(self._why_not(offer))
         audio = offer.media[place]
-        agreed = self._negotiate(offer, audio, prefer_ours=self._policy.prefer_ours)
-        ours: tuple[Crypto, ...] = ()
-        if audio.protocol in _SECURE:
-            line = cryptos(audio)[0]
-            key = self._key(line.suite)
-            ours = (Crypto(line.tag, line.suite, key),)
-            agreed = replace(agreed, security=Sdes(line.suite, key, line.key))
-        self._keep(agreed, audio.protocol, place, ours)
+        agreed = self._negotiate(offer, audio, answering=True)
+        secured, security = self._securing.answer(offer, audio)
+        agreed = replace(agreed, security=security)
+        self._keep(agreed, place)
         self._direction = agreed.direction
         beside = (agreed.event_payload_type, agreed.comfort_noise_payload_type)
-        answered = self._audio(self._formats[:1], beside, agreed.direction, ours)
+        answered = self._audio(self._formats[:1], beside, agreed.direction, secured)
         media = [_declined(m) for m in offer.media]
         media[place] = answered
         return self._describe(media), agreed
@@ -175,29 +178,18 @@ class Session:
         """What the peer's answer to our last offer means. Raises SdpError, NotAcceptable."""
         answer = SessionDescription.parse(body)
         audio = answer.media[self._place] if self._place < len(answer.media) else None
-        if audio is None or not self._usable(audio) or audio.protocol != self._protocol:
+        if (
+            audio is None
+            or not self._usable(answer, audio)
+            or audio.protocol != self._securing.protocol
+        ):
             raise NotAcceptable(self._why_not(answer))
-        agreed = self._negotiate(answer, audio, prefer_ours=False)
-        ours: tuple[Crypto, ...] = ()
-        if self._secure:
-            theirs, own = self._answered(audio)
-            ours = (own,)
-            agreed = replace(agreed, security=Sdes(own.suite, own.key, theirs.key))
-        self._keep(agreed, audio.protocol, self._place, ours)
+        agreed = self._negotiate(answer, audio, answering=False)
+        agreed = replace(agreed, security=self._securing.accept(answer, audio))
+        self._keep(agreed, self._place)
         return replace(agreed, direction=_both(agreed.direction, self._direction))
 
-    def _answered(self, audio: MediaDescription) -> tuple[Crypto, Crypto]:
-        """The peer's crypto line, and the one of ours that it answers. Raises NotAcceptable."""
-        offered = {line.tag: line for line in self._cryptos()}
-        for theirs in cryptos(audio):
-            own = offered.get(theirs.tag)
-            if own and own.suite == theirs.suite:
-                return theirs, own
-        raise NotAcceptable("the answer takes none of the SRTP keys that were offered")
-
-    def _keep(
-        self, agreed: Negotiated, protocol: str, place: int, ours: tuple[Crypto, ...]
-    ) -> None:
+    def _keep(self, agreed: Negotiated, place: int) -> None:
         """A later offer gives the same numbers the same meaning (RFC 3264 §8.3.2)."""
         first = replace(FORMATS[agreed.codec], payload_type=agreed.payload_type)
         others = [
@@ -206,27 +198,13 @@ class Session:
             if one.codec != first.codec and one.payload_type != first.payload_type
         ]
         self._formats = (first, *others)
-        self._protocol, self._place = protocol, place
-        self._secure, self._agreed = protocol in _SECURE, ours
+        self._place, self._mux = place, agreed.rtcp_mux
         if agreed.event_payload_type is not None:
             self._event_payload_type = agreed.event_payload_type
         elif self._event_payload_type == agreed.payload_type:
             self._event_payload_type = next(
                 number for number in range(96, 128) if number != agreed.payload_type
             )
-
-    def _cryptos(self) -> tuple[Crypto, ...]:
-        """The keys that an offer shows: the agreed one, else one of every suite."""
-        if not self._secure:
-            return ()
-        lines = (Crypto(n, suite, self._key(suite)) for n, suite in enumerate(KEY_OCTETS, 1))
-        return self._agreed or tuple(lines)
-
-    def _key(self, suite: Suite) -> bytes:
-        """Our key for a suite: one for the life of the session."""
-        if suite not in self._keys:
-            self._keys[suite] = bytes.fromhex(self._entropy.token(KEY_OCTETS[suite]))
-        return self._keys[suite]
 
     def _describe(self, media: list[MediaDescription]) -> bytes:
         if tuple(media) != self._described.media:
@@ -239,7 +217,7 @@ class Session:
         formats: tuple[_Format, ...],
         beside: tuple[int | None, int | None],
         direction: Direction,
-        keys: tuple[Crypto, ...],
+        secured: Attributes,
     ) -> MediaDescription:
         """Our m-line; `beside` are the payload types of telephone events and comfort noise."""
         event_payload_type, noise = beside
@@ -254,41 +232,35 @@ class Session:
                 ("rtpmap", f"{event_payload_type} telephone-event/{formats[0].clock}"),
                 ("fmtp", f"{event_payload_type} 0-16"),
             ]
-        attributes += [("crypto", str(line)) for line in keys]
+        attributes += secured
+        control = [("rtcp-mux", ""), ("rtcp", str(self._port))]
         attributes += [
             ("ptime", str(self._policy.ptime_ms)),
-            ("rtcp", str(self._port + 1)),
+            *(control if self._mux else [("rtcp", str(self._port + 1))]),
             (direction, ""),
         ]
-        kind = ("audio", self._port, self._protocol)
+        kind = ("audio", self._port, self._securing.protocol)
         return MediaDescription(*kind, tuple(numbers), None, tuple(attributes))
 
     # What the peer describes ------------------------------------------------------------------
 
-    def _usable(self, media: MediaDescription) -> bool:
+    def _usable(self, session: SessionDescription, media: MediaDescription) -> bool:
         return (
             media.kind == "audio"
             and media.port != 0
-            and self._protects(media)
+            and self._securing.permits(session, media)
             and any(self._codec(name) for _, name in _codecs(media))
         )
-
-    def _protects(self, media: MediaDescription) -> bool:
-        """Whether the transport is one that the policy permits."""
-        if media.protocol in _PLAIN:
-            return self._policy.security != "required"
-        secure = media.protocol in _SECURE and self._policy.security != "off"
-        return secure and bool(cryptos(media))
 
     def _codec(self, encoding: str) -> Codec | None:
         return next((c for c in self._policy.codecs if FORMATS[c].encoding == encoding), None)
 
     def _negotiate(
-        self, session: SessionDescription, media: MediaDescription, *, prefer_ours: bool
+        self, session: SessionDescription, media: MediaDescription, *, answering: bool
     ) -> Negotiated:
         codecs = _codecs(media)
         taken = [(number, codec) for number, name in codecs if (codec := self._codec(name))]
-        if prefer_ours:
+        if answering and self._policy.prefer_ours:
             taken.sort(key=lambda one: self._policy.codecs.index(one[1]))
         payload_type, codec = taken[0]
         events = [
@@ -300,12 +272,14 @@ class Session:
         event, event_clock = events[0] if events else (None, EVENT_CLOCK)
         host, held = _media_address(session, media, self._host)
         direction = _direction(session, media)
+        mux = media.attribute("rtcp-mux") is not None and (answering or self._mux)
         if held:
             direction = _WITHOUT_RECEIVING[direction]
         return Negotiated(
             remote_host=host,
             remote_port=media.port,
-            remote_rtcp_port=_rtcp_port(media),
+            remote_rtcp_port=media.port if mux else _rtcp_port(media),
+            rtcp_mux=mux,
             codec=codec,
             payload_type=payload_type,
             event_payload_type=event,
@@ -326,11 +300,10 @@ class Session:
         if not audio:
             kinds = _listed([f"{m.kind} on port {m.port}" for m in description.media])
             return f"there is no audio: the session description has {kinds or 'no media'}"
-        fitting = [media for media in audio if self._protects(media)]
+        fitting = [media for media in audio if self._securing.permits(description, media)]
         if not fitting:
-            wanted = {"off": "RTP/AVP", "required": "RTP/SAVP with a crypto line that we know"}
-            take = wanted.get(self._policy.security, "RTP/AVP, or RTP/SAVP with a crypto line")
-            return f"the audio is {audio[0].protocol[:20]}; this call takes {take}"
+            wanted = self._securing.wanted()
+            return f"the audio is {audio[0].protocol[:20]}; this call takes {wanted}"
         names = _listed([_without_clock(name) for _, name in _codecs(fitting[0])])
         ours = ", ".join(_without_clock(FORMATS[codec].encoding) for codec in self._policy.codecs)
         return f"no codec in common: the audio has {names or 'no format'}; this call takes {ours}"

@@ -10,6 +10,7 @@ from aywa.base.ids import SeededEntropy
 from aywa.codecs import g711
 from aywa.media import plane
 from aywa.media.datagrams import Received
+from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine, Output
 from aywa.media.rtp import columns
 
@@ -57,7 +58,11 @@ class Caller:
 class Bench:
     """Drives an engine tick by tick and keeps what came out."""
 
-    engine: Engine = field(default_factory=lambda: Engine(capacity=40, entropy=SeededEntropy(1)))
+    engine: Engine = field(
+        default_factory=lambda: Engine(
+            capacity=40, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
+        )
+    )
     now: float = 100.0
     events: list[plane.Event] = field(default_factory=list)
     sent: dict[str, list[bytes]] = field(default_factory=dict)

@@ -74,7 +74,7 @@ def test_a_codec_that_is_not_there_is_refused_before_it_is_sent(
         async def close(self) -> None:
             return
 
-    stream = MediaStream(MediaPlane(Sink()), "a", 20_000)
+    stream = MediaStream(MediaPlane(Sink()), plane.Opened("a", 20_000, ("sha-256", b"")))
     with pytest.raises(WidebandUnavailable, match="offer G"):
         stream.configure(agreed(20_002, "opus", 107, 101))
     assert sent == []

@@ -151,7 +151,7 @@ class Sink:
 
 def test_the_client_refuses_what_no_telephone_has() -> None:
     sink = Sink()
-    stream = MediaStream(MediaPlane(sink), "a", 20_000)
+    stream = MediaStream(MediaPlane(sink), plane.Opened("a", 20_000, ("sha-256", b"")))
     stream.send_digits("1*d")
     assert sink.commands == [plane.SendDigits("a", "1*d")]
     with pytest.raises(ValueError, match="cannot be dialled"):

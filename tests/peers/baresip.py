@@ -28,7 +28,7 @@ ausrc_format s16
 auplay_format s16
 audio_txmode poll
 rtp_ports {first_rtp}-{last_rtp}
-rtcp_mux no
+rtcp_mux {mux}
 jitter_buffer_delay 5-10
 net_interface {interface}
 module_path {modules}
@@ -36,6 +36,7 @@ module g711.so
 module aufile.so
 module sndfile.so
 module srtp.so
+module dtls_srtp.so
 module g722.so
 module opus.so
 module_tmp uuid.so
@@ -65,6 +66,8 @@ class Baresip:
     folder: Path
     control: socket.socket
     """ctrl_tcp: netstrings of JSON; answers and events come mixed."""
+    port: int
+    """Where it takes SIP."""
     events: list[dict[str, Any]] = field(default_factory=list)
     _buffer: bytes = b""
     _answers: list[dict[str, Any]] = field(default_factory=list)
@@ -90,11 +93,11 @@ class Baresip:
         folder.mkdir()
         [modules] = Path("/usr/lib").glob("**/baresip/modules")
         first_rtp, last_rtp = place.free_range(50)
-        control = place.free_port()
+        control, port = place.free_port(), place.free_port()
         (folder / "config").write_text(
             CONFIG.format(
                 address=place.address,
-                port=place.free_port(),
+                port=port,
                 speech=speech,
                 folder=folder,
                 first_rtp=first_rtp,
@@ -102,6 +105,7 @@ class Baresip:
                 interface=getattr(place, "interface", "lo"),
                 modules=modules,
                 control=control,
+                mux="yes" if encryption == "dtls_srtp" else "no",
             )
         )
         account = {"name": name, "codecs": ",".join(codecs), "address": place.address}
@@ -117,7 +121,7 @@ class Baresip:
         with place.inside():
             connection = socket.create_connection(("127.0.0.1", control), PATIENCE_S)
         place.resources.enter_context(connection)
-        phone = cls(name, program, folder, connection)
+        phone = cls(name, program, folder, connection, port)
         if registrar:
             program.watch(lambda: "OK" in phone.command("reginfo"), f"{name} to register")
         return phone

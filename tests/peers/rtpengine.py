@@ -35,7 +35,7 @@ request_route {{
         exit;
     }}
     record_route();
-    rtpengine_offer("RTP/SAVP replace-origin ICE=remove {suites}");
+    rtpengine_offer("{secured} replace-origin ICE=remove");
     t_on_reply("ANSWER");
     $du = "sip:{address}:{next}";
     t_relay();
@@ -45,10 +45,12 @@ onreply_route[ANSWER] {{
 }}
 """
 
-SUITES = {
-    "AEAD_AES_256_GCM": "SDES-only-AEAD_AES_256_GCM",
-    "AES_CM_128_HMAC_SHA1_80": "SDES-only-AES_CM_128_HMAC_SHA1_80",
+SECURED = {
+    "AEAD_AES_256_GCM inline:****": "RTP/SAVP SDES-only-AEAD_AES_256_GCM",
+    "AES_CM_128_HMAC_SHA1_80 inline:****": "RTP/SAVP SDES-only-AES_CM_128_HMAC_SHA1_80",
+    "UDP/TLS/RTP/SAVP 0": "UDP/TLS/RTP/SAVP rtcp-mux-require",
 }
+"""What is offered onward, by what its session description then holds."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class BorderController:
     port: int
 
     @classmethod
-    def start(cls, place: Place, onward: int, suite: str) -> "BorderController":
+    def start(cls, place: Place, onward: int, secured: str) -> "BorderController":
         """Start both programs; calls go on to the port `onward` of the same address."""
         folder = place.folder / "border"
         folder.mkdir()
@@ -75,7 +77,7 @@ class BorderController:
                 ng=ng,
                 next=onward,
                 modules=modules(),
-                suites=SUITES[suite],
+                secured=SECURED[secured],
             )
         )
         command = ["kamailio", "-f", str(config), "-DD", "-E", "-Y", str(folder)]

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from aywa.codecs import wav
+from aywa.media.sdp.crypto import KEY_OCTETS
 from tests.peers import call_records as records
 from tests.peers.baresip import Baresip
 from tests.peers.certificates import Authority
 from tests.peers.melody import likeness, melody
-from tests.peers.places import NetworkNamespace
-from tests.peers.rtpengine import SUITES, BorderController
+from tests.peers.places import NetworkNamespace, Place
+from tests.peers.rtpengine import SECURED, BorderController
 from tests.peers.runtime_process import RuntimeProcess
+from tests.peers.scenario import answered, call, expect_request, invite, reply, sdp
+from tests.peers.sipp import Sipp
+from tests.peers.test_trunks import add_trunk, demo_assistant
 
 pytestmark = pytest.mark.peers
 
@@ -57,12 +61,60 @@ def test_a_call_over_tls_with_srtp(
     assert report["packets_received"] > 100
 
 
-@pytest.mark.parametrize("suite", sorted(SUITES))
-def test_a_border_controller_that_secures_plain_calls(
-    namespace: NetworkNamespace, phones: None, border: None, suite: str
+@pytest.mark.parametrize("dialed", [False, True])
+def test_a_call_whose_keys_are_agreed_on_by_dtls(
+    namespace: NetworkNamespace, phones: None, dialed: bool
 ) -> None:
     runtime = RuntimeProcess.start(namespace, environ={"VOICE_PIPELINE_STT_ENABLED": "false"})
-    controller = BorderController.start(namespace, runtime.sip_port, suite)
+    sound = melody(namespace.folder / "melody.wav")
+    phone = Baresip.start(namespace, None, "alice", sound, encryption="dtls_srtp")
+    if dialed:
+        _be_dialed(runtime, phone, namespace.address)
+    else:
+        phone.dial(runtime.sip_uri())
+    phone.wait_event("CALL_CLOSED")
+    call = records.wait_latest(runtime, "ended")
+    kept = namespace.folder / "stereo.wav"
+    stereo = records.download(runtime, f"/call/{call['id']}/recording/stereo", kept)
+    left, right = wav.read(stereo).pcm.T
+    assert likeness(left, wav.read(sound).mono()) > 0.99
+    assert likeness(right, wav.read(phone.heard()).mono()) > 0.99
+    pcap = records.download(runtime, f"/call/{call['id']}/pcap", namespace.folder / "kept.pcap")
+    assert b"UDP/TLS/RTP/SAVP" in pcap.read_bytes()
+    timeline = records.timeline(runtime, call["id"])
+    [secured] = records.data_of(timeline, "secured")
+    assert secured["suite"] in KEY_OCTETS
+    [report] = records.data_of(timeline, "stream-report")
+    assert report["malformed"] == 0
+    assert report["unauthentic"] <= 1  # baresip says goodbye in the clear
+    assert report["packets_received"] > 100
+    assert report["round_trip_ms"] is not None  # RTCP came and went on the same port
+
+
+def _be_dialed(runtime: RuntimeProcess, phone: Baresip, address: str) -> None:
+    """Have the runtime call the phone by a trunk that offers DTLS."""
+    sip = {"mediaEncryption": "required", "mediaKeying": "dtls", "codecs": ["pcmu"]}
+    gateway = {"ip": address, "port": phone.port}
+    trunk = {"provider": "byo-sip-trunk", "gateways": [gateway], "sip": sip}
+    number = runtime.request("GET", "/phone-number").json()[0]["id"]
+    bound = {"credentialId": add_trunk(runtime, trunk)}
+    assert runtime.request("PATCH", f"/phone-number/{number}", bound).status == 200
+    body = {
+        "assistantId": demo_assistant(runtime),
+        "phoneNumberId": number,
+        "customer": {"sipUri": f"sip:alice@{address}:{phone.port}"},
+    }
+    answer = runtime.request("POST", "/call", body)
+    assert answer.status == 201, answer.body
+    phone.wait_event("CALL_ESTABLISHED")
+
+
+@pytest.mark.parametrize("secured", sorted(SECURED))
+def test_a_border_controller_that_secures_plain_calls(
+    namespace: NetworkNamespace, phones: None, border: None, secured: str
+) -> None:
+    runtime = RuntimeProcess.start(namespace, environ={"VOICE_PIPELINE_STT_ENABLED": "false"})
+    controller = BorderController.start(namespace, runtime.sip_port, secured)
     sound = melody(namespace.folder / "melody.wav")
     phone = Baresip.start(namespace, None, "alice", sound)
     phone.dial(f"sip:demo@{namespace.address}:{controller.port}")
@@ -74,4 +126,18 @@ def test_a_border_controller_that_secures_plain_calls(
     assert likeness(left, wav.read(sound).mono()) > 0.99
     assert likeness(right, wav.read(phone.heard()).mono()) > 0.99
     pcap = records.download(runtime, f"/call/{call['id']}/pcap", namespace.folder / "kept.pcap")
-    assert f"{suite} inline:****".encode() in pcap.read_bytes()
+    assert secured.encode() in pcap.read_bytes()
+
+
+def test_a_caller_that_agrees_on_no_keys_is_told_goodbye(loopback: Place, sipp: None) -> None:
+    runtime = RuntimeProcess.start(loopback, environ={"VOICE_PIPELINE_STT_ENABLED": "false"})
+    fingerprint = "a=fingerprint:sha-256 " + ":".join(["00"] * 32)
+    offer = sdp(lines=("a=setup:passive", fingerprint, "a=rtcp-mux"))
+    offer = offer.replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+    steps = (invite(body=offer), *answered(), expect_request("BYE"), reply(200))
+    scenario = call(loopback.folder, "keyless", *steps)
+    target = f"{loopback.address}:{runtime.sip_port}"
+    Sipp.start(loopback, scenario, target, extra=("-s", "demo")).finish()
+    over = records.wait_latest(runtime, "ended")
+    assert over["endedReason"] == "call.in-progress.error-sip-inbound-call-failed-to-connect"
+    assert "DTLS handshake failed: the peer did not answer" in over["endedMessage"]

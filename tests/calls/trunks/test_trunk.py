@@ -32,6 +32,7 @@ FULL = credential(
         "limits": {"callsPerSecond": 2.5, "concurrentCalls": 3.0, "minutesPerDay": 60.0},
         "codecs": ["g722", "pcma"],
         "mediaEncryption": "optional",
+        "mediaKeying": "dtls",
         "ptimeMs": 30,
         "dtmf": "info",
         "comfortNoiseEnabled": True,
@@ -63,6 +64,7 @@ def test_every_field_of_the_contract_is_read() -> None:
     assert read.limits.minutes_per_day == 60
     media = read.media
     assert (media.codecs, media.encryption, media.ptime_ms) == (("g722", "pcma"), "optional", 30)
+    assert media.keying == "dtls"
     assert (media.dtmf, media.comfort_noise, read.session_s) == ("info", True, 600)
     assert (read.leading_plus, read.tech_prefix, read.diversion) == (True, "77#", "+4930999")
     assert read.caller_id.privacy and read.caller_id.from_user == "{{account}}"
