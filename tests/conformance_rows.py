@@ -68,6 +68,8 @@ ROWS: tuple[Row, ...] = (
         (
             "sip/test_registration.py::test_the_next_target_at_once_on_refusal_and_soon_on_silence",
             "sip/test_registration.py::test_the_primary_is_used_again_when_it_is_well",
+            "sip/test_sockets.py::test_a_port_where_nobody_listens_refuses_at_once",
+            "peers/test_failover.py::test_a_target_that_refuses_gives_way_at_once",
             "peers/test_failover.py::test_a_second_srv_target_takes_over_and_gives_back",
         ),
     ),

@@ -1,14 +1,21 @@
-"""SIP over UDP: one socket; host names are looked up without making anything else wait."""
+"""SIP over UDP: one socket; host names are looked up without making anything else wait.
+
+A request that ICMP sends back fails at once, instead of being repeated into the void. Event loops
+give up a socket that has errors to tell: the loop watches a poll of our own, which watches it.
+"""
 
 import asyncio
 import logging
+import select
 import socket
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from ..transport import Hop, Transmission
+from . import icmp
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +25,7 @@ LOOK_UP_S = 5.0
 REMEMBER_S = 60.0
 NAMES_KEPT = 256
 LOOK_UPS = 32  # at the same time
+REQUESTS_KEPT = 512  # of those sent last: ICMP may still tell of them
 
 
 class _Known(NamedTuple):
@@ -44,7 +52,11 @@ class UdpSocket:
         self._waiting: dict[str, list[Transmission]] = {}
         """What is to be sent once a name is found, in order."""
         self._look_ups: set[asyncio.Task[None]] = set()
-        self._loop.add_reader(sock, self._readable)
+        self._requests: deque[tuple[tuple[str, int], Transmission]] = deque(maxlen=REQUESTS_KEPT)
+        icmp.listen(sock)
+        self._poll = select.epoll()
+        self._poll.register(sock, select.EPOLLIN)
+        self._loop.add_reader(self._poll, self._ready)
 
     def send(self, transmission: Transmission) -> None:
         """Send now, or as soon as the host's name is looked up."""
@@ -67,16 +79,35 @@ class UdpSocket:
         """Close the socket."""
         for task in list(self._look_ups):
             task.cancel()
-        self._loop.remove_reader(self._socket)
+        self._loop.remove_reader(self._poll)
+        self._poll.close()
         self._socket.close()
 
-    def _readable(self) -> None:
+    def _ready(self) -> None:
+        for _, events in self._poll.poll(0):
+            if events & select.EPOLLERR:
+                self._take_errors()
+            if events & select.EPOLLIN and not self._poll.closed:
+                self._read()
+
+    def _take_errors(self) -> None:
+        for error in icmp.read(self._socket):
+            for place, (address, transmission) in enumerate(self._requests):
+                if address == error.address and transmission.data.startswith(error.quote):
+                    del self._requests[place]
+                    log.info("SIP peer unreachable", extra={"to": address, "why": error.why})
+                    self._failed(transmission, error.why)
+                    break
+
+    def _read(self) -> None:
         for _ in range(BATCH):
             try:
                 data, address = self._socket.recvfrom(DATAGRAM)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
+                if error.errno in icmp.ERRORS:  # told again by the error queue
+                    continue
                 log.warning("SIP cannot be received", extra={"why": error})
                 return
             if data.strip(b"\r\n\0"):  # keep-alives are no messages
@@ -85,15 +116,26 @@ class UdpSocket:
                 return
 
     def _put(self, transmission: Transmission, hop: Hop) -> None:
+        address = (hop.host, hop.port)
         try:
-            self._socket.sendto(transmission.data, (hop.host, hop.port))
+            self._send_to(transmission.data, address)
         except BlockingIOError:
             return  # as if lost on the way: the transaction repeats it
         except OSError as error:
             log.warning("SIP cannot be sent", extra={"to": f"{hop.host}:{hop.port}", "why": error})
             self._failed(transmission, error.strerror or "it cannot be sent")
             return
+        if transmission.owner is not None and transmission.owner.machine.client:
+            self._requests.append((address, transmission))
         self._sent(transmission, hop)
+
+    def _send_to(self, data: bytes, address: tuple[str, int]) -> None:
+        try:
+            self._socket.sendto(data, address)
+        except OSError as error:
+            if error.errno not in icmp.ERRORS:
+                raise
+            self._socket.sendto(data, address)  # that was of an earlier datagram, and is cleared
 
     def _address(self, host: str) -> str | None:
         """The address of a host, None if it is a name that must be looked up."""

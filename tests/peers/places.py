@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import itertools
 import os
+import random
 import re
 import socket
 import subprocess
@@ -21,6 +22,9 @@ Transport = Literal["udp", "tcp"]
 
 PATIENCE_S = 15.0
 """How long a peer may take to come up or to do what was asked, on a busy machine."""
+
+PORTS = (5_100, 9_900)
+"""Below those of `free_range`, and those that Linux gives to clients."""
 
 LISTEN = "0A"
 """The state of a listening TCP socket in /proc/net/tcp."""
@@ -175,14 +179,12 @@ class Place:
         yield
 
     def free_port(self) -> int:
-        """A port that is free for UDP and TCP now."""
+        """A port that is free for UDP and TCP now, and that no client is given by chance later."""
         with self.inside():
             for _ in range(100):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind((self.address, 0))
-                    port: int = probe.getsockname()[1]
-                    if self._is_free(port, socket.SOCK_STREAM):
-                        return port
+                port = random.randrange(*PORTS)
+                if all(self._is_free(port, k) for k in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
+                    return port
         raise PeerError(f"no port of {self.address} is free for both UDP and TCP")
 
     def free_range(self, ports: int) -> tuple[int, int]:

@@ -64,6 +64,36 @@ def test_a_second_srv_target_takes_over_and_gives_back(
     runtime.program.watch(lambda: target(runtime, name) == first.port, "the first again", 100)
 
 
+def test_a_target_that_refuses_gives_way_at_once(
+    loopback: Place,
+    phones: None,
+    server: NameServer,
+    record_property: Callable[[str, object], None],
+) -> None:
+    carrier, nobody = Carrier.start(loopback), loopback.free_port()
+    server.records |= {
+        ("_sip._udp.carrier.test", "SRV"): [
+            f"10 0 {nobody} one.carrier.test.",
+            f"20 0 {carrier.port} two.carrier.test.",
+        ],
+        ("one.carrier.test", "A"): ["127.0.0.1"],
+        ("two.carrier.test", "A"): ["127.0.0.1"],
+    }
+    host, port = server.address
+    runtime = RuntimeProcess.start(loopback, environ={"RUNTIME_SIP_NAMESERVERS": f"{host}:{port}"})
+    trunk = dict(carrier.trunk("alice"), gateways=[{"ip": DOMAIN}])
+    trunk["outboundAuthenticationPlan"] = trunk["outboundAuthenticationPlan"] | {
+        "sipRegisterPlan": {"domain": DOMAIN}
+    }
+    began = time.monotonic()
+    name = add_trunk(runtime, trunk)
+    runtime.program.watch(registered(runtime, name), "the trunk to be registered", 10)
+    took = time.monotonic() - began
+    assert target(runtime, name) == carrier.port
+    assert took < 2
+    record_property("figure", f"registered at the second target {took:.2f} s after the start")
+
+
 def target(runtime: RuntimeProcess, trunk: str) -> int:
     """The port of the registrar that is used."""
     shown = status(runtime, trunk)["registration"]["target"]

@@ -75,6 +75,37 @@ async def test_wire_messages_tell_real_addresses_and_both_sides_agree(phone: Pho
     assert sent[0][:2] == (("127.0.0.1", phone.endpoint.port), ("127.0.0.1", other.endpoint.port))
 
 
+async def refused(host: str) -> None:
+    """Two calls to a port where nobody is, one to a peer: ICMP ends the two, and only those."""
+    one, other = await Phone().start(host=host), await Phone().start(host=host)
+    gone = await Phone().start(host=host)
+    port = gone.endpoint.port
+    await gone.endpoint.close()
+    try:
+        authority = f"[{host}]" if ":" in host else host
+        for target in (port, other.endpoint.port, port):
+            uri = f"sip:x@{authority}:{target}"
+            one.endpoint.invite(Invitation(uri, f"sip:y@{authority}", OFFER))
+        async with asyncio.timeout(1):
+            ends = [await one.until(Refused, Answered) for _ in range(3)]
+        assert sorted(type(end).__name__ for end in ends) == ["Answered", "Refused", "Refused"]
+        reasons = {end.reason for end in ends if isinstance(end, Refused)}
+        assert reasons == {"The peer cannot be reached: Connection refused"}
+    finally:
+        await one.endpoint.close()
+        await other.endpoint.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_port_where_nobody_listens_refuses_at_once(host: str) -> None:
+    await refused(host)
+
+
+def test_uvloop_hears_refusals_as_well() -> None:
+    uvloop.run(refused("127.0.0.1"))
+    gc.collect()
+
+
 async def test_messages_to_a_name_keep_their_order(
     phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
