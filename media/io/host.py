@@ -10,8 +10,9 @@ from ...base.ids import Entropy
 from .. import plane
 from ..engine import Engine, Output
 from ..streams import TableFull
+from .pairs import NoPort
 from .ports import PortPairs
-from .sockets import NoPort, StreamSockets
+from .transport import Kind, open_sockets
 from .writer import Artifact, ArtifactWriter, FilesClosed
 
 TICK_S = 0.020
@@ -21,12 +22,17 @@ class MediaHost:
     """Streams of one process, from port to file."""
 
     def __init__(
-        self, ports: tuple[int, int], capacity: int, clock: Clock, entropy: Entropy
+        self,
+        ports: tuple[int, int],
+        capacity: int,
+        clock: Clock,
+        entropy: Entropy,
+        kind: Kind = "auto",
     ) -> None:
         """`ports` is the range of UDP ports, both ends included."""
         self._clock = clock
         self._engine = Engine(capacity=capacity, entropy=entropy)
-        self._sockets = StreamSockets(PortPairs(*ports), self._engine.book)
+        self._sockets = open_sockets(PortPairs(*ports), self._engine.book, kind)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
 
