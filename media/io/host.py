@@ -27,12 +27,12 @@ class MediaHost:
         capacity: int,
         clock: Clock,
         entropy: Entropy,
-        kind: Kind = "auto",
+        sockets: Kind = "auto",
     ) -> None:
         """`ports` is the range of UDP ports, both ends included."""
         self._clock = clock
         self._engine = Engine(capacity=capacity, entropy=entropy)
-        self._sockets = open_sockets(PortPairs(*ports), self._engine.book, kind)
+        self._sockets = open_sockets(PortPairs(*ports), self._engine.book, sockets)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
 

@@ -1,7 +1,7 @@
 """Which sockets the streams have: those on io_uring where the kernel allows them."""
 
 import logging
-from typing import Literal
+from typing import Literal, get_args
 
 from ..datagrams import AddressBook
 from .ports import PortPairs
@@ -12,6 +12,7 @@ log = logging.getLogger("aywa.media")
 
 Kind = Literal["auto", "uring", "plain"]
 """`auto` is io_uring, or plain where there is none; `uring` is plain never."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def open_sockets(
