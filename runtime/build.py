@@ -62,7 +62,10 @@ async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncI
         await catalog.start()
         parts.push_async_callback(catalog.close)
         media = await spawn_media_process(
-            ports=settings.rtp_ports, capacity=settings.max_calls, on_fault=on_fault
+            ports=settings.rtp_ports,
+            capacity=settings.max_calls,
+            on_fault=on_fault,
+            sockets=settings.media_io,
         )
         parts.push_async_callback(media.close)
         timeline = Timeline(store, clock)

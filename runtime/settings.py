@@ -17,6 +17,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from ..base.errors import ConfigurationError
+from ..media.io.transport import KINDS, Kind
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Settings:
     drain_s: int = 60
     media_timeout_s: int = 60
     rtp_ports: tuple[int, int] = (20000, 20999)
+    media_io: Kind = "auto"
     max_calls: int = 100
     data_dir: Path = Path("data")
     api_key: str | None = field(default=None, repr=False)
@@ -118,6 +120,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             "RUNTIME_MEDIA_TIMEOUT_SECONDS", _positive, defaults.media_timeout_s
         ),
         rtp_ports=reader.read("RUNTIME_RTP_PORTS", _port_range, defaults.rtp_ports),
+        media_io=reader.read("RUNTIME_MEDIA_IO", _media_io, defaults.media_io),
         max_calls=reader.read("RUNTIME_MAX_CALLS", _positive, defaults.max_calls),
         data_dir=reader.read("RUNTIME_DATA_DIR", Path, defaults.data_dir),
         api_key=reader.read("RUNTIME_API_KEY", _key, None),
@@ -310,6 +313,13 @@ def _encryption_key(text: str) -> bytes:
     if len(key) != 32:
         raise ValueError("must be 32 random bytes in base64, as `openssl rand -base64 32` prints.")
     return key
+
+
+def _media_io(text: str) -> Kind:
+    for kind in KINDS:
+        if text.lower() == kind:
+            return kind
+    raise ValueError(f"{text!r} is not one of {', '.join(KINDS)}.")
 
 
 def _level(text: str) -> str:

@@ -20,6 +20,7 @@ from ..quality import StreamReport
 from ..sdp import Dtls, Negotiated, Sdes
 from . import wire
 from .process import READY
+from .transport import Kind
 
 log = logging.getLogger(__name__)
 
@@ -291,12 +292,17 @@ class _ProcessLink:
 
 
 async def spawn_media_process(
-    *, ports: tuple[int, int], capacity: int, on_fault: Callable[[str], None]
+    *,
+    ports: tuple[int, int],
+    capacity: int,
+    on_fault: Callable[[str], None],
+    sockets: Kind = "auto",
 ) -> MediaPlane:
     """Start a media process. `on_fault` is told when it dies. Raises MediaError."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
+    arguments += ["--capacity", str(capacity), "--sockets", sockets]
     # The child finds the package where this process found it, installed or not.
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
     with contextlib.closing(theirs):
@@ -305,8 +311,6 @@ async def spawn_media_process(
             "-c",
             code,
             *arguments,
-            "--capacity",
-            str(capacity),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
         )

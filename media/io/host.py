@@ -11,8 +11,9 @@ from .. import plane
 from ..dtls import Certificate
 from ..engine import Engine, Output
 from ..streams import TableFull
+from .pairs import NoPort
 from .ports import PortPairs
-from .sockets import NoPort, StreamSockets
+from .transport import Kind, open_sockets
 from .writer import Artifact, ArtifactWriter, FilesClosed
 
 TICK_S = 0.020
@@ -22,13 +23,18 @@ class MediaHost:
     """Streams of one process, from port to file."""
 
     def __init__(
-        self, ports: tuple[int, int], capacity: int, clock: Clock, entropy: Entropy
+        self,
+        ports: tuple[int, int],
+        capacity: int,
+        clock: Clock,
+        entropy: Entropy,
+        sockets: Kind = "auto",
     ) -> None:
         """`ports` is the range of UDP ports, both ends included."""
         self._clock = clock
         certificate = Certificate.fresh(clock.wall())
         self._engine = Engine(capacity=capacity, entropy=entropy, certificate=certificate)
-        self._sockets = StreamSockets(PortPairs(*ports), self._engine.book)
+        self._sockets = open_sockets(PortPairs(*ports), self._engine.book, sockets)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
 

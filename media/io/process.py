@@ -20,6 +20,7 @@ from ...base.ids import SystemEntropy
 from .. import plane
 from . import wire
 from .host import TICK_S, MediaHost
+from .transport import KINDS, Kind
 
 log = logging.getLogger("aywa.media")
 
@@ -67,9 +68,9 @@ class _Link:
         return True
 
 
-def run(link: socket.socket, ports: tuple[int, int], capacity: int) -> None:
+def run(link: socket.socket, ports: tuple[int, int], capacity: int, sockets: Kind) -> None:
     """Serve until the control plane is gone."""
-    host = MediaHost(ports, capacity, SystemClock(), SystemEntropy())
+    host = MediaHost(ports, capacity, SystemClock(), SystemEntropy(), sockets)
     link.sendall(READY)
     end = _Link(link)
     gc.collect()
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--ports", type=int, nargs=2, required=True)
     parser.add_argument("--capacity", type=int, required=True)
+    parser.add_argument("--sockets", choices=KINDS, required=True)
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     # A Ctrl-C at the terminal and a stop of the whole service reach us too: the control plane
@@ -127,4 +129,4 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log.info("media process %d runs with %s priority", os.getpid(), _raise_priority())
     first, last = options.ports
-    run(socket.socket(fileno=options.fd), (first, last), options.capacity)
+    run(socket.socket(fileno=options.fd), (first, last), options.capacity, options.sockets)

@@ -42,9 +42,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.fixture
-async def media(faults: Faults) -> AsyncIterator[MediaPlane]:
-    plane_ = await spawn_media_process(ports=PORTS, capacity=4, on_fault=faults.told.put_nowait)
+@pytest.fixture(params=["auto", "plain"])
+async def media(faults: Faults, request: pytest.FixtureRequest) -> AsyncIterator[MediaPlane]:
+    plane_ = await spawn_media_process(
+        ports=PORTS, capacity=4, on_fault=faults.told.put_nowait, sockets=request.param
+    )
     yield plane_
     await plane_.close()
 
