@@ -3,9 +3,9 @@
 The algorithm of ITU-T G.711 Appendix I, on 20 ms frames and over all rows that lose one at once.
 The period is found by normalised cross-correlation, at half the rate first. Its end is
 overlap-added with what came before its begin over a quarter of a period, so that it goes round
-without a click. Each further lost frame goes round one period more, three at most, which keeps long
-losses from humming. From 10 ms on the level falls by 20 % each 10 ms, to silence after 60 ms. The
-first good frame is overlap-added with the continued period.
+without a click. A long loss goes round more than one period, so that it does not hum. From 10 ms on
+the level falls by 20 % each 10 ms, to silence after 60 ms. The first good frame is overlap-added
+with the continued period.
 
 Where this differs, the score of speech under loss says so (`bench/concealment.py`):
 
@@ -13,9 +13,11 @@ Where this differs, the score of speech under loss says so (`bench/concealment.p
   the next frame is lost. Here they are with the recogniser already, so the period begins where it
   joins without a step: raised by the distance of the last sample from the one a period earlier, and
   let down over a quarter of the period.
-- Periods are added each 20 ms instead of 10 ms; the correlation is over 15 ms, the longest period,
-  instead of 20 ms; and the overlap into the good frame does not grow with the loss, as good sound
-  is better than made sound.
+- The correlation is over 15 ms, the longest period, and weighs the newest samples most: the period
+  is looked for that fits at the join. This is worth more than the delay.
+- The second period is added after 40 ms instead of 10 ms and no third, as older sound is less like
+  what was lost; and the overlap into the good frame does not grow with the loss, as good sound is
+  better than made sound.
 """
 
 import numpy as np
@@ -27,9 +29,10 @@ from .streams import Columns, Rows, column
 FRAME = 160
 MIN_LAG, MAX_LAG = 40, 120  # samples: 200 to 66 Hz
 WINDOW = 120  # samples that are correlated
-FRAMES = 3
-"""Made frames until silence, and frames of history: three of the longest periods and a quarter."""
-HISTORY = FRAMES * FRAME
+PERIODS = (1, 1, 2)
+"""How many periods go round in the first lost frame and those after it; then all is silent."""
+FRAMES = len(PERIODS)
+HISTORY = FRAMES * FRAME  # samples; two of the longest periods and a quarter are needed
 MAX_OVERLAP = MAX_LAG // 4  # 3.75 ms
 
 LEAST_ENERGY = 250.0
@@ -42,6 +45,7 @@ Lags = NDArray[np.int64]
 _LONG = FRAME + MAX_OVERLAP
 _SPAN = np.arange(_LONG)
 _STEPS = np.arange(1, MAX_OVERLAP + 1, dtype=np.float32)
+_WEIGHT: Sound = ((np.arange(WINDOW) + 1) / WINDOW).astype(np.float32) ** 2
 _AFTER_MS = np.arange(HISTORY + MAX_OVERLAP) / 8
 _GAIN = np.clip(1 - 0.2 * np.maximum(_AFTER_MS / 10 - 1, 0), 0, 1).astype(np.float32)
 
@@ -103,13 +107,13 @@ class Concealment(Columns):
 
 def pitch_lags(history: Sound) -> Lags:
     """The lag at which each row's newest sound is most like older sound, of shape (rows, 480)."""
-    coarse = _likeness(history[:, -WINDOW - MAX_LAG :: 2], WINDOW // 2)
+    older, newest = history[:, -WINDOW - MAX_LAG + 1 :], history[:, -WINDOW:]
+    coarse = _likeness(older[:, : 1 - MIN_LAG : 2], newest[:, 1::2], _WEIGHT[1::2])
     lag = MAX_LAG - 2 * np.argmax(coarse, axis=1)
     near = np.clip(lag - 1, MIN_LAG, MAX_LAG - 2)  # the three lags around it
     row = np.arange(len(history))
     at = HISTORY - WINDOW - 2 - near[:, None] + np.arange(WINDOW + 2)
-    older = sliding_window_view(history[row[:, None], at], WINDOW, axis=1)
-    fine = _normalised(older, history[:, -WINDOW:])
+    fine = _likeness(history[row[:, None], at], newest, _WEIGHT)
     found: Lags = near + 2 - np.argmax(fine, axis=1)
     return found
 
@@ -130,27 +134,21 @@ def continuation(history: Sound, lag: Lags, begin: Sound) -> Sound:
     """
     sound = np.zeros((len(history), HISTORY + MAX_OVERLAP), np.float32)
     sound[:, :MAX_OVERLAP] = begin
-    for number in range(FRAMES):
+    for number, periods in enumerate(PERIODS):
         at = number * FRAME
-        part = _loop(history, lag, number + 1, at)
+        part = _loop(history, lag, periods, at)
         tail = sound[:, at : at + MAX_OVERLAP]
         part[:, :MAX_OVERLAP] = _faded(tail, part[:, :MAX_OVERLAP], lag // 4)
         sound[:, at : at + _LONG] = part
     return sound * _GAIN
 
 
-def _likeness(sound: Sound, window: int) -> Sound:
-    """Likeness of the last `window` samples to each window of older ones, the oldest first."""
-    older = sliding_window_view(sound, window, axis=1)[:, : (MAX_LAG - MIN_LAG) // 2 + 1]
-    return _normalised(older, sound[:, -window:])
-
-
-def _normalised(older: Sound, newest: Sound) -> Sound:
-    """Cross-correlation of (rows, lags, window) with (rows, window), free of the older level."""
-    energy = np.einsum("rlw,rlw->rl", older, older)
-    likeness: Sound = np.einsum("rlw,rw->rl", older, newest) / np.sqrt(
-        np.maximum(energy, LEAST_ENERGY)
-    )
+def _likeness(sound: Sound, newest: Sound, weight: Sound) -> Sound:
+    """Cross-correlation of `newest` with each window of `sound`, free of the older one's level."""
+    width = len(weight)
+    product = sliding_window_view(sound, width, axis=1) @ (newest * weight)[:, :, None]
+    energy = sliding_window_view(sound**2, width, axis=1) @ weight
+    likeness: Sound = product[:, :, 0] / np.sqrt(np.maximum(energy, LEAST_ENERGY))
     return likeness
 
 
