@@ -5,7 +5,8 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..keys import MAX_WAITING
 from ..quality import StreamReport
 from ..sdp import Negotiated
 from . import wire
+from .ports import QUARANTINE_S
 from .process import READY
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ T = TypeVar("T")
 READ = 1 << 20  # octets taken from the socket at a time
 START_S = 15.0
 CLOSE_S = 5.0
+MAX_FREED = 4_096  # ports remembered for QUARANTINE_S after their streams
 
 
 class Link(Protocol):
@@ -142,7 +145,10 @@ class MediaPlane:
         self._streams: dict[str, MediaStream] = {}
         self._opening: dict[str, asyncio.Future[int]] = {}
         self._closing: dict[str, asyncio.Future[StreamReport]] = {}
+        self._freed: deque[tuple[int, float]] = deque(maxlen=MAX_FREED)
         self._lost: str | None = None
+        self.load = plane.EngineLoad()
+        """What the engine said of itself last."""
         self.pid: int | None = None
         """The process that the engine runs in."""
 
@@ -170,6 +176,8 @@ class MediaPlane:
         self.send([opening])
         try:
             port = await answer
+            if self._lost:  # between its answer and now
+                raise MediaError(self._lost)
         except BaseException:
             self._listeners.pop(stream, None)
             if not answer.done() or not answer.exception():
@@ -193,12 +201,25 @@ class MediaPlane:
             log.error("the media plane did not close a stream", extra={"stream": stream})
             return StreamReport()
         finally:
-            for kept in (self._closing, self._streams, self._listeners):
+            for kept in (self._closing, self._listeners):
                 kept.pop(stream, None)
+            if closed := self._streams.pop(stream, None):
+                self._freed.append((closed.port, asyncio.get_running_loop().time()))
+
+    @property
+    def held(self) -> int:
+        """How many streams are open or being opened."""
+        return len(self._streams) + len(self._opening)
+
+    def warm_ports(self) -> list[int]:
+        """RTP ports that peers may still send to: those in use, and those just freed."""
+        since = asyncio.get_running_loop().time() - QUARANTINE_S
+        ports = {port for port, at in self._freed if at >= since}
+        return sorted(ports | {stream.port for stream in self._streams.values()})
 
     async def close(self) -> None:
         """End the media plane."""
-        self._lost = "the media plane was closed"
+        self._lost = self._lost or "the media plane was closed"
         await self._link.close()
 
     def send(self, commands: list[plane.Command]) -> None:
@@ -215,13 +236,15 @@ class MediaPlane:
                 _settle(self._opening.get(event.stream), MediaError(event.reason))
             case plane.Closed():
                 _settle(self._closing.get(event.stream), event.report)
+            case plane.EngineLoad():
+                self.load = event
             case _:
                 if stream := self._streams.get(event.stream):
                     stream.take(event)
-                self._tell(event)
+                self._tell(event.stream, event)
 
     def lose(self, why: str) -> None:
-        """The engine is gone: whoever waits for it is told."""
+        """The engine is gone: whoever waits for it is told, and the owner of every stream."""
         if self._lost:
             return
         self._lost = why
@@ -229,15 +252,17 @@ class MediaPlane:
             _settle(opening, MediaError(why))
         for closing in self._closing.values():
             _settle(closing, StreamReport())
+        for stream in list(self._streams):
+            self._tell(stream, plane.StreamLost(stream, why))
 
-    def _tell(self, event: plane.Event) -> None:
-        listener = self._listeners.get(event.stream)
+    def _tell(self, stream: str, event: plane.Event) -> None:
+        listener = self._listeners.get(stream)
         if listener is None:
             return
         try:
             listener(event)
         except Exception:  # a listener's bug must not deafen the other calls
-            log.exception("a media listener failed", extra={"stream": event.stream})
+            log.exception("a media listener failed", extra={"stream": stream})
 
 
 def _settle(future: "asyncio.Future[T] | None", result: T | Exception) -> None:
@@ -286,15 +311,23 @@ class _ProcessLink:
 
 
 async def spawn_media_process(
-    *, ports: tuple[int, int], capacity: int, on_fault: Callable[[str], None]
+    *,
+    ports: tuple[int, int],
+    capacity: int,
+    on_fault: Callable[[str], None],
+    resting: Collection[int] = (),
 ) -> MediaPlane:
-    """Start a media process. `on_fault` is told when it dies. Raises MediaError."""
+    """Start a media process. `on_fault` is told when it dies. Raises MediaError.
+
+    RTP ports in `resting` were in use a moment ago: they are not given out at once.
+    """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
     # The child finds the package where this process found it, installed or not.
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
-    with contextlib.closing(theirs):
+    with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
+        unowned.callback(ours.close)  # until there is a link that closes it
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
@@ -302,17 +335,22 @@ async def spawn_media_process(
             *arguments,
             "--capacity",
             str(capacity),
+            "--resting",
+            *map(str, resting),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
         )
+        unowned.pop_all()
     loop = asyncio.get_running_loop()
     link = _ProcessLink(ours, process)
+    ready = b""
     try:
-        ready = await asyncio.wait_for(loop.sock_recv(ours, 1), START_S)
-    except TimeoutError:
-        ready = b""
+        with contextlib.suppress(TimeoutError):
+            ready = await asyncio.wait_for(loop.sock_recv(ours, 1), START_S)
+    finally:
+        if ready != READY:
+            await link.close()
     if ready != READY:
-        await link.close()
         raise MediaError("the media process did not start; its last words are in the log")
     media = MediaPlane(link)
     media.pid = process.pid

@@ -3,7 +3,7 @@
 Whoever owns the clock calls `tick` every 20 ms and `command` whenever one comes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ...base.clock import Clock
 from ...base.ids import Entropy
@@ -14,21 +14,36 @@ from .ports import PortPairs
 from .sockets import NoPort, StreamSockets
 from .writer import Artifact, ArtifactWriter, FilesClosed
 
-TICK_S = 0.020
-
 
 class MediaHost:
     """Streams of one process, from port to file."""
 
     def __init__(
-        self, ports: tuple[int, int], capacity: int, clock: Clock, entropy: Entropy
+        self,
+        ports: tuple[int, int],
+        capacity: int,
+        clock: Clock,
+        entropy: Entropy,
+        resting: Collection[int] = (),
     ) -> None:
-        """`ports` is the range of UDP ports, both ends included."""
+        """`ports` is the range of UDP ports, both ends included; `resting` are used last."""
         self._clock = clock
         self._engine = Engine(capacity=capacity, entropy=entropy)
-        self._sockets = StreamSockets(PortPairs(*ports), self._engine.book)
+        pairs = PortPairs(*ports)
+        pairs.rest(resting, clock.monotonic())
+        self._sockets = StreamSockets(pairs, self._engine.book)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._engine.table.streams)
+
+    @property
+    def send_errors(self) -> int:
+        """Packets that the network did not take."""
+        return self._sockets.send_errors
 
     def command(self, command: plane.Command) -> list[plane.Event]:
         """Carry out a command at once."""
