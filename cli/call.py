@@ -153,6 +153,8 @@ class _Caller:
                 case LegEnded():
                     print(f"The other side hung up ({event.why}).")
                     return
+                case plane.StreamLost():
+                    return
                 case plane.Played():
                     turns.line_played(event.at)
                 case plane.Heard():

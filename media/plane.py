@@ -322,7 +322,7 @@ class Closed:
 class StreamLost:
     """The process that carried the stream died, and the stream with it; nothing more is told.
 
-    `reason` is a sentence for an operator. What was written into the stream's files stays.
+    `reason` says in words which process it was. What was written into the stream's files stays.
     """
 
     stream: str

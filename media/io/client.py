@@ -365,7 +365,7 @@ async def spawn_media_process(
             data = b""
         if not data:
             loop.remove_reader(ours.fileno())
-            why = f"The media process {process.pid} died: its calls have no audio."
+            why = f"the media process {process.pid} died"
             media.lose(why)
             on_fault(why)
             return

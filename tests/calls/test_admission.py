@@ -36,7 +36,7 @@ def test_so_many_at_once_and_so_many_a_second() -> None:
     live[0] = 5
     full = admission.turned()
     assert full is not None
-    assert full.why == admission.full() == "all 5 permitted calls are in use"
+    assert full.why == admission.full() == "all 5 calls that RUNTIME_MAX_CALLS permits are in use"
     live[0] = 4
     assert admission.turned() is None
     admission.leaving = True
