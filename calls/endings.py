@@ -229,7 +229,7 @@ _FAILED: dict[str, tuple[str, str, str]] = {
         state.OUTBOUND_FAILED,
         "The other end's session description cannot be read.",
     ),
-    "no-media-port": (NO_CAPACITY, NO_CAPACITY, "There was no free media port for the call."),
+    "no-media-port": (NO_CAPACITY, NO_CAPACITY, "No media stream could be opened for the call."),
     "media-plane": (
         RINGING_FAILED,
         state.OUTBOUND_FAILED,

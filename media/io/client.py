@@ -324,22 +324,22 @@ async def spawn_media_process(
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
+    arguments += ["--capacity", str(capacity), "--resting", *map(str, resting)]
     # The child finds the package where this process found it, installed or not.
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
     with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
         unowned.callback(ours.close)  # until there is a link that closes it
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            code,
-            *arguments,
-            "--capacity",
-            str(capacity),
-            "--resting",
-            *map(str, resting),
-            pass_fds=[theirs.fileno()],
-            stdin=asyncio.subprocess.DEVNULL,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                code,
+                *arguments,
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise MediaError(f"a media process cannot be started: {error.strerror}") from error
         unowned.pop_all()
     loop = asyncio.get_running_loop()
     link = _ProcessLink(ours, process)

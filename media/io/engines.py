@@ -51,7 +51,6 @@ class Spawn(Protocol):
         resting: list[int],
     ) -> Awaitable[MediaPlane]:
         """Raises MediaError."""
-        ...
 
 
 @dataclass(slots=True)
@@ -85,6 +84,11 @@ class Share:
     def busy(self) -> float:
         """Its load, with the streams that it has not told about."""
         return self.load.busy + STREAM_BUSY * max(self.held - self.load.streams, 0)
+
+    @property
+    def hangs(self) -> bool:
+        """It has not told of itself for so long that it should not be relied on."""
+        return self.silent > HUNG_CHECKS // 2
 
 
 def shared(ports: tuple[int, int], capacity: int, processes: int) -> list[Share]:
@@ -139,10 +143,9 @@ class MediaEngines:
         if full := self.full():
             raise MediaError(full)
         failure = MediaError("no media process took the stream")
-        for media in [engine.media for engine in self._ready()]:
+        for media in [engine.media for engine in self._ready() if engine.media]:
             try:
-                if media:
-                    return await media.open(stream, host, on_event=on_event, **options)
+                return await media.open(stream, host, on_event=on_event, **options)
             except MediaError as error:
                 failure = error
         raise failure
@@ -151,7 +154,7 @@ class MediaEngines:
         """Why no stream can be opened now; None: one can."""
         if next(self._ready(), None):
             return None
-        up = [engine for engine in self.engines if engine.media]
+        up = [engine for engine in self.engines if engine.media and not engine.hangs]
         if not up:
             return "no media process runs; one is being started"
         free = [engine for engine in up if engine.held < engine.capacity]
@@ -180,7 +183,7 @@ class MediaEngines:
             and engine.held < engine.capacity
             and engine.busy <= MAX_BUSY
             and engine.load.late <= MAX_LATE
-            and not engine.silent > HUNG_CHECKS // 2
+            and not engine.hangs
         ]
         return iter(sorted(able, key=lambda engine: (int(10 * engine.busy), engine.held)))
 
@@ -220,11 +223,9 @@ class MediaEngines:
             engine.failures += 1
             try:
                 await self._start(engine, resting)
-            except (MediaError, OSError) as error:
-                log.error(
-                    "a media process cannot be started",
-                    extra={"why": error, "engine": engine.number, "failures": engine.failures},
-                )
+            except MediaError as error:
+                about = {"why": error, "engine": engine.number, "failures": engine.failures}
+                log.error("a media process cannot be started", extra=about)
             else:
                 log.warning("a media process was replaced", extra={"engine": engine.number})
                 return

@@ -104,6 +104,7 @@ def test_without_any_media_process_callers_are_told_when_to_come_back(
         wait_until(lambda: not runtime.is_ready(), "the runtime to notice")
         refused = second.ask("INVITE", second.offer())
         assert refused.status == 503
+        assert "no media process runs" in refused.text
         assert int(refused.header("Retry-After") or 0) > 0
         wait_until(runtime.is_ready, "another media process")
     with RawCaller(runtime.sip_address) as third:
