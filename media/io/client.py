@@ -281,6 +281,60 @@ class _ProcessLink:
         self._socket = end
         self._process = process
         self._unsent = bytearray()
+        self.pid = process.pid
+
+    @classmethod
+    async def to_new_process(cls, arguments: list[str]) -> "_ProcessLink":
+        """Start a media process. Raises MediaError."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        # The child finds the package where this process found it, installed or not.
+        path = f"import sys; sys.path[:] = {sys.path!r}"
+        code = f"{path}; from {__package__}.process import main; main()"
+        with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
+            unowned.callback(ours.close)  # until there is a link that closes it
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-c", code, "--fd", str(theirs.fileno()), *arguments),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise MediaError(f"a media process cannot be started: {error.strerror}") from error
+            unowned.pop_all()
+        return cls(ours, process)
+
+    async def is_ready(self) -> bool:
+        """Wait until the process serves; one that does not is ended."""
+        ready = b""
+        loop = asyncio.get_running_loop()
+        try:
+            with contextlib.suppress(TimeoutError):
+                ready = await asyncio.wait_for(loop.sock_recv(self._socket, 1), START_S)
+        finally:
+            if ready != READY:
+                await self.close()
+        return ready == READY
+
+    def read(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        """Tell what the process says, and when it is gone."""
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            try:
+                data = self._socket.recv(READ)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                on_data(data)
+                return
+            loop.remove_reader(self._socket.fileno())
+            on_end()
+
+        loop.add_reader(self._socket.fileno(), read)
 
     def send(self, commands: list[plane.Command]) -> None:
         self._unsent += wire.pack(commands)
@@ -304,10 +358,13 @@ class _ProcessLink:
             loop.remove_writer(self._socket.fileno())
             self._socket.close()
         try:
-            await asyncio.wait_for(self._process.wait(), CLOSE_S)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), CLOSE_S)
+        finally:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
 
 
 async def spawn_media_process(
@@ -321,56 +378,23 @@ async def spawn_media_process(
 
     RTP ports in `resting` were in use a moment ago: they are not given out at once.
     """
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
-    arguments += ["--capacity", str(capacity), "--resting", *map(str, resting)]
-    # The child finds the package where this process found it, installed or not.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
-    with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
-        unowned.callback(ours.close)  # until there is a link that closes it
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                code,
-                *arguments,
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-            )
-        except OSError as error:
-            raise MediaError(f"a media process cannot be started: {error.strerror}") from error
-        unowned.pop_all()
-    loop = asyncio.get_running_loop()
-    link = _ProcessLink(ours, process)
-    ready = b""
-    try:
-        with contextlib.suppress(TimeoutError):
-            ready = await asyncio.wait_for(loop.sock_recv(ours, 1), START_S)
-    finally:
-        if ready != READY:
-            await link.close()
-    if ready != READY:
+    arguments = ["--ports", *map(str, ports), "--capacity", str(capacity)]
+    arguments += ["--resting", *map(str, resting)]
+    link = await _ProcessLink.to_new_process(arguments)
+    if not await link.is_ready():
         raise MediaError("the media process did not start; its last words are in the log")
     media = MediaPlane(link)
-    media.pid = process.pid
+    media.pid = link.pid
     unpacker = wire.Unpacker()
 
-    def read() -> None:
-        try:
-            data = ours.recv(READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            loop.remove_reader(ours.fileno())
-            why = f"the media process {process.pid} died"
-            media.lose(why)
-            on_fault(why)
-            return
+    def on_data(data: bytes) -> None:
         for event in unpacker.feed(data):
             media.dispatch(event)
 
-    loop.add_reader(ours.fileno(), read)
+    def on_end() -> None:
+        why = f"the media process {link.pid} died"
+        media.lose(why)
+        on_fault(why)
+
+    link.read(on_data, on_end)
     return media

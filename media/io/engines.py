@@ -168,6 +168,7 @@ class MediaEngines:
 
     async def close(self) -> None:
         """End every engine."""
+        await asyncio.sleep(0)  # a task that has not begun would not reap its process
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
