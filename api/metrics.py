@@ -3,7 +3,7 @@
 The registry is open: other parts of the runtime may register their own metrics with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -47,6 +47,14 @@ class Metrics:
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Ask `value` whenever the metrics are read: what is there now, such as live calls."""
         Gauge(name, meaning, registry=self.registry).set_function(value)
+
+    def watch_each(
+        self, name: str, meaning: str, label: str, values: Mapping[str, Callable[[], float]]
+    ) -> None:
+        """The same for several alike; the label says which of them it is."""
+        gauge = Gauge(name, meaning, [label], registry=self.registry)
+        for which, value in values.items():
+            gauge.labels(which).set_function(value)
 
     def call_ended(self, reason: str) -> None:
         """Count a call that ended with this endedReason."""

@@ -17,13 +17,19 @@ class Admission:
     """Room for new calls: so many at the same time, so many a second, none when leaving."""
 
     def __init__(
-        self, max_calls: int, calls_per_second: float, clock: Clock, live: Callable[[], int]
+        self,
+        max_calls: int,
+        calls_per_second: float,
+        clock: Clock,
+        live: Callable[[], int],
+        media_full: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`live` tells how many calls there are."""
+        """`live` tells how many calls there are, `media_full` why no more audio can be carried."""
         self._max_calls = max_calls
         self._rate = calls_per_second
         self._clock = clock
         self._live = live
+        self._media_full = media_full
         self._tokens = self._rate
         self._at = clock.monotonic()
         self.leaving = False
@@ -31,9 +37,9 @@ class Admission:
 
     def full(self) -> str | None:
         """Why there is no room for a call of either direction; None: there is."""
-        if self._live() < self._max_calls:
-            return None
-        return f"all {self._max_calls} permitted calls are in use"
+        if self._live() >= self._max_calls:
+            return f"all {self._max_calls} calls that RUNTIME_MAX_CALLS permits are in use"
+        return self._media_full()
 
     def turned(self) -> Turned | None:
         """Why a call that comes in now is turned away; None: there is room, and it is taken."""

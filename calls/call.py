@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from ..base.clock import Clock, iso
@@ -16,6 +17,7 @@ from ..media import plane
 from ..providers.catalog import Providers
 from ..sip import events as sip
 from ..sip.leg import Invitation
+from ..store.artifacts import CallArtifacts
 from ..store.documents import Document, Store
 from ..voice import conversation_events as said
 from ..voice.latency import TurnLatency
@@ -39,6 +41,7 @@ from .leg_events import (
     LegTransfer,
     LegUp,
 )
+from .repairs import mended
 from .report import Report, latency_document
 from .sip_leg import LegFailed, SipLeg
 from .timeline import Source, Timeline
@@ -97,6 +100,7 @@ class Call:
         self._conversation: Conversation | None = None
         self._talk: asyncio.Task[None] | None = None
         self._dialed = False
+        self._media_lost = False
         self._ended_reason: str | None = None
         self._ended_message: str | None = None
 
@@ -130,6 +134,12 @@ class Call:
                 self._note_media(event)
                 insecure = endings.failed("dtls", event.reason, dialed=self._dialed)
                 self.end(insecure.reason, insecure.sentence)
+                return
+            case plane.StreamLost():
+                self._media_lost = True
+                self._note_media(event)
+                lost = endings.failed("media-lost", event.reason, dialed=self._dialed)
+                self.end(lost.reason, lost.sentence)
                 return
             case plane.StrangerHeard():
                 log.warning("stranger's RTP", extra={"call": self.id, "address": event.address})
@@ -296,7 +306,9 @@ class Call:
             event = self._inbox.get_nowait()
             if not isinstance(event, LegEvent | said.CallEndRequested):
                 self._note_said(event)
-        if report:
+        if self._media_lost:
+            await self._mend()
+        elif report:
             self._note("media", "stream-report", report.as_document())
         self.document["artifact"] = self._report.artifact() | self._addresses()
         self.document["messages"] = self.document["artifact"]["messages"]
@@ -304,6 +316,13 @@ class Call:
         if self._ended_message:
             self.document["endedMessage"] = self._ended_message
         await self._set_status("ended")
+
+    async def _mend(self) -> None:
+        """Make readable what a media process left half written when it died."""
+        if folder := self._leg.folder:
+            repairs = await asyncio.to_thread(mended, CallArtifacts(Path(folder)))
+            for name, repair in repairs.items():
+                self._note("artifact", f"{name}-repaired", asdict(repair))
 
     def _addresses(self) -> dict[str, str]:
         base = f"{self._house.api_url}/call/{self.id}"
@@ -364,6 +383,8 @@ class Call:
         data = asdict(event)
         del data["stream"]
         source: Source = "media"
+        if isinstance(event, plane.StreamLost):
+            source = "warning"
         if isinstance(event, plane.ArtifactFailed):
             source = "warning"
             log.error("artifact cannot be written", extra={"call": self.id, **data})

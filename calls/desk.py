@@ -107,7 +107,7 @@ class Desk:
         if self._board.admission.leaving:
             raise Leaving()
         if full := self._board.admission.full():
-            raise AtCapacity(f"{full[0].upper()}{full[1:]}. Try again, or raise RUNTIME_MAX_CALLS.")
+            raise AtCapacity(f"{full[0].upper()}{full[1:]}. Try again later.")
         number = await self._phone_number(org_id, request)
         assistant = await self._assistant_for(org_id, request)
         try:

@@ -28,6 +28,7 @@ COMPLETED = "call.in-progress.sip-completed-call"
 RINGING_FAILED = "call.ringing.error-sip-inbound-call-failed-to-connect"
 BUSY, NO_ANSWER = "customer-busy", "customer-did-not-answer"
 NO_CAPACITY = "call.start.error-vapifault-worker-not-available"
+WORKER_DIED = "call.in-progress.error-vapifault-worker-died"
 CONCURRENCY = "call.start.error-subscription-concurrency-limit-reached"
 NO_TRANSPORT, NO_CUSTOMER = "call.start.error-get-transport", "call.start.error-get-customer"
 
@@ -228,11 +229,16 @@ _FAILED: dict[str, tuple[str, str, str]] = {
         state.OUTBOUND_FAILED,
         "The other end's session description cannot be read.",
     ),
-    "no-media-port": (NO_CAPACITY, NO_CAPACITY, "There was no free media port for the call."),
+    "no-media-port": (NO_CAPACITY, NO_CAPACITY, "No media stream could be opened for the call."),
     "media-plane": (
         RINGING_FAILED,
         state.OUTBOUND_FAILED,
         "The media process failed while the call was set up.",
+    ),
+    "media-lost": (
+        WORKER_DIED,
+        WORKER_DIED,
+        "The call lost its audio.",
     ),
     "no-media": (
         state.NO_CUSTOMER_AUDIO,

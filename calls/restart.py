@@ -6,14 +6,15 @@ minutes today is counted from the calls of the day.
 
 import logging
 from collections import defaultdict
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 from ..base.clock import Clock, iso
-from ..media.recovery import Repair, repair_capture, repair_recording
 from ..store.artifacts import artifacts_of
-from ..store.documents import Document, Store, TimelineItem
+from ..store.documents import Store, TimelineItem
 from . import state
+from .repairs import mended
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ async def end_abandoned_calls(store: Store, data_dir: Path, clock: Clock) -> int
     for document in abandoned:
         now = iso(clock.wall())
         items = [
-            TimelineItem(now, "artifact", f"{name}-repaired", {"kept": r.kept, "cut": r.cut})
-            for name, r in _repairs(data_dir, document).items()
+            TimelineItem(now, "artifact", f"{name}-repaired", asdict(repair))
+            for name, repair in mended(artifacts_of(data_dir, document["id"])).items()
         ]
         ending = {"endedReason": state.WORKER_SHUTDOWN, "endedMessage": MESSAGE}
         items.append(TimelineItem(now, "status", "status-update", {"status": "ended", **ending}))
@@ -54,16 +55,3 @@ async def seconds_today(store: Store, clock: Clock) -> dict[str, float]:
 
 def _epoch(text: str | None) -> float | None:
     return datetime.fromisoformat(text).timestamp() if text else None
-
-
-def _repairs(data_dir: Path, document: Document) -> dict[str, Repair]:
-    artifacts = artifacts_of(data_dir, document["id"])
-    repairs = {}
-    try:
-        if recording := artifacts.recording():
-            repairs["recording"] = repair_recording(recording)
-        if capture := artifacts.capture():
-            repairs["pcap"] = repair_capture(capture)
-    except OSError as error:
-        log.error("artifact not repaired", extra={"call": document["id"], "why": error})
-    return repairs

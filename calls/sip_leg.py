@@ -14,6 +14,7 @@ from ..base.errors import AywaError
 from ..base.ids import Entropy
 from ..media import MediaError, plane
 from ..media.io.client import MediaPlane, MediaStream
+from ..media.io.engines import MediaEngines
 from ..media.quality import StreamReport
 from ..media.sdp import (
     MediaPolicy,
@@ -78,7 +79,7 @@ class Exchange:
     """What every leg needs from the house: the SIP endpoint, the media plane, the capture tap."""
 
     endpoint: SipEndpoint
-    media: MediaPlane
+    media: MediaPlane | MediaEngines
     wire: WireLog
     entropy: Entropy
     media_host: str
@@ -165,6 +166,11 @@ class SipLeg:
     def keep(self, artifacts: Artifacts) -> None:
         """Record and capture the leg; to be said before `accept` or `dial`."""
         self._artifacts = artifacts
+
+    @property
+    def folder(self) -> str | None:
+        """Where recording and capture are kept."""
+        return self._artifacts.folder if self._artifacts else None
 
     def belongs_to(self, invited: sip.Invited) -> None:
         """This leg is of an INVITE that came in: from now on its events come here."""

@@ -144,6 +144,8 @@ class _Caller:
                     raise LegFailed(event.status, f"{event.status} {event.reason}")
                 case LegEnded():
                     raise LegFailed(500, event.why)
+                case plane.StreamLost():
+                    raise LegFailed(503, event.reason)
 
     async def _talk(self, leg: SipLeg, lines: list[Pcm]) -> None:
         turns = CallerTurns(len(lines), SystemClock().monotonic())
@@ -152,6 +154,8 @@ class _Caller:
             match event:
                 case LegEnded():
                     print(f"The other side hung up ({event.why}).")
+                    return
+                case plane.StreamLost():
                     return
                 case plane.Played():
                     turns.line_played(event.at)

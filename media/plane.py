@@ -345,6 +345,36 @@ class Closed:
     report: StreamReport
 
 
+@dataclass(frozen=True, slots=True)
+class StreamLost:
+    """The process that carried the stream died, and the stream with it; nothing more is told.
+
+    `reason` says in words which process it was. What was written into the stream's files stays.
+    """
+
+    stream: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How one engine fares; told about once a second. Counts are since its process began."""
+
+    at: float = 0.0
+    streams: int = 0
+    busy: float = 0.0
+    """Share of the time in which it worked, moving average over about a second."""
+    late: float = 0.0
+    """Share of the ticks that began late, moving average over about a second."""
+    ticks: int = 0
+    late_ticks: int = 0
+    """Ticks that began more than half a tick behind their time, or not at all."""
+    overruns: int = 0
+    """Ticks that took longer than 20 ms."""
+    send_errors: int = 0
+    """Packets that the network did not take."""
+
+
 Event = (
     Opened
     | OpenFailed
@@ -363,4 +393,6 @@ Event = (
     | StrangerHeard
     | ArtifactFailed
     | Closed
+    | StreamLost
+    | EngineLoad
 )

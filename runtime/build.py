@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -19,10 +20,12 @@ from ..calls.desk import Desk
 from ..calls.restart import end_abandoned_calls
 from ..calls.timeline import Timeline
 from ..media.io.client import spawn_media_process
+from ..media.io.engines import MediaEngines
 from ..providers.catalog import ProviderCatalog
 from ..providers.offline.demo import DEMO_ASSISTANT
 from ..store.sqlite import SqliteStore
 from .first_start import DataFolder, Identity
+from .media_watch import media_readiness, watch_media
 from .settings import Settings
 from .telephony import Telephony
 
@@ -42,10 +45,10 @@ class Runtime:
 
 
 @asynccontextmanager
-async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncIterator[Runtime]:
+async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Everything started, in order; leaving the block stops it in the opposite order.
 
-    `on_fault` is told when a part died without which no call can be carried. Raises AywaError.
+    Raises AywaError.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as parts:
@@ -61,18 +64,20 @@ async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncI
         )
         await catalog.start()
         parts.push_async_callback(catalog.close)
-        media = await spawn_media_process(
+        media = MediaEngines(
             ports=settings.rtp_ports,
             capacity=settings.max_calls,
-            on_fault=on_fault,
-            sockets=settings.media_io,
+            processes=settings.media_processes,
+            spawn=partial(spawn_media_process, sockets=settings.media_io),
         )
+        await media.start()
         parts.push_async_callback(media.close)
         timeline = Timeline(store, clock)
         writer = asyncio.create_task(timeline.run())
         parts.callback(writer.cancel)
         parts.push_async_callback(timeline.drain)
         metrics = Metrics(__version__)
+        watch_media(metrics, media)
         house = House(store, timeline, clock, settings.api_url)
         secret = folder.secret(entropy)
         telephony = await Telephony.start(settings, house, media, catalog, metrics, secret=secret)
@@ -86,6 +91,7 @@ async def runtime(settings: Settings, on_fault: Callable[[str], None]) -> AsyncI
             timeline=timeline,
             version=__version__,
             metrics=metrics,
+            readiness={"media": media_readiness(media)},
         )
         folder.tell_address(settings.api_url)
         yield Runtime(app, telephony.desk, identity, catalog)

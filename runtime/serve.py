@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from ..base.errors import AywaError, ConfigurationError
+from ..base.errors import ConfigurationError
 from . import logs
 from .build import Runtime, runtime
 from .settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-class RuntimeFault(AywaError):
-    """A part died without which no call can be carried."""
 
 
 class _Server(uvicorn.Server):
@@ -36,19 +32,12 @@ async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None
     for warning in settings.warnings:
         log.warning(warning)
     wish = _Wish()
-    faults: list[str] = []
-
-    def on_fault(why: str) -> None:
-        log.error("the runtime stops", extra={"why": why})
-        faults.append(why)
-        wish.stop_now()
-
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, wish.leave)
     loop.add_signal_handler(signal.SIGINT, wish.stop_now)
     listener = _listen(settings)
     with contextlib.closing(listener):
-        async with runtime(settings, on_fault) as built:
+        async with runtime(settings) as built:
             server = _Server(
                 uvicorn.Config(
                     built.app,
@@ -67,8 +56,6 @@ async def serve(settings: Settings, announce: Callable[[Runtime, Settings], None
             server.should_exit = True
             stopping.cancel()
             await serving
-    if faults:
-        raise RuntimeFault(f"{faults[0]} Start the runtime again.")
 
 
 class _Wish:

@@ -69,6 +69,7 @@ class Settings:
     rtp_ports: tuple[int, int] = (20000, 20999)
     media_io: Kind = "auto"
     max_calls: int = 100
+    media_processes: int = max(len(os.sched_getaffinity(0)) - 1, 1)
     data_dir: Path = Path("data")
     api_key: str | None = field(default=None, repr=False)
     encryption_key: bytes | None = field(default=None, repr=False)
@@ -122,6 +123,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         rtp_ports=reader.read("RUNTIME_RTP_PORTS", _port_range, defaults.rtp_ports),
         media_io=reader.read("RUNTIME_MEDIA_IO", _media_io, defaults.media_io),
         max_calls=reader.read("RUNTIME_MAX_CALLS", _positive, defaults.max_calls),
+        media_processes=reader.read("RUNTIME_MEDIA_PROCESSES", _positive, defaults.media_processes),
         data_dir=reader.read("RUNTIME_DATA_DIR", Path, defaults.data_dir),
         api_key=reader.read("RUNTIME_API_KEY", _key, None),
         encryption_key=reader.read("RUNTIME_STORE_ENCRYPTION_KEY", _encryption_key, None),

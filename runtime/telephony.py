@@ -20,7 +20,7 @@ from ..calls.trunks.gate import Gate
 from ..calls.trunks.service import TrunkService
 from ..calls.trunks.signalling import Signalling
 from ..calls.wire_log import WireLog
-from ..media.io.client import MediaPlane
+from ..media.io.engines import MediaEngines
 from ..providers.catalog import ProviderCatalog
 from ..sip import UserAgentSettings
 from ..sip.doorkeeper import Doorkeeper
@@ -48,7 +48,7 @@ class Telephony:
         cls,
         settings: Settings,
         house: House,
-        media: MediaPlane,
+        media: MediaEngines,
         catalog: ProviderCatalog,
         metrics: Metrics,
         *,
@@ -62,6 +62,7 @@ class Telephony:
             settings.calls_per_second,
             clock,
             lambda: sum(desk.live_count() for desk in desks),
+            media.full,
         )
         directory = Directory(secret, trusted=settings.trusted, turned=admission.turned)
         gate = await _gate(settings, house.store, clock)

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..keys import MAX_WAITING
 from ..quality import StreamReport
 from ..sdp import Dtls, Negotiated, Sdes
 from . import wire
+from .ports import QUARANTINE_S
 from .process import READY
 from .transport import Kind
 
@@ -29,6 +31,7 @@ T = TypeVar("T")
 READ = 1 << 20  # octets taken from the socket at a time
 START_S = 15.0
 CLOSE_S = 5.0
+MAX_FREED = 4_096  # ports remembered for QUARANTINE_S after their streams
 
 
 class Link(Protocol):
@@ -148,7 +151,10 @@ class MediaPlane:
         self._streams: dict[str, MediaStream] = {}
         self._opening: dict[str, asyncio.Future[plane.Opened]] = {}
         self._closing: dict[str, asyncio.Future[StreamReport]] = {}
+        self._freed: deque[tuple[int, float]] = deque(maxlen=MAX_FREED)
         self._lost: str | None = None
+        self.load = plane.EngineLoad()
+        """What the engine said of itself last."""
         self.pid: int | None = None
         """The process that the engine runs in."""
 
@@ -176,6 +182,8 @@ class MediaPlane:
         self.send([opening])
         try:
             where = await answer
+            if self._lost:  # between its answer and now
+                raise MediaError(self._lost)
         except BaseException:
             self._listeners.pop(stream, None)
             if not answer.done() or not answer.exception():
@@ -199,12 +207,25 @@ class MediaPlane:
             log.error("the media plane did not close a stream", extra={"stream": stream})
             return StreamReport()
         finally:
-            for kept in (self._closing, self._streams, self._listeners):
+            for kept in (self._closing, self._listeners):
                 kept.pop(stream, None)
+            if closed := self._streams.pop(stream, None):
+                self._freed.append((closed.port, asyncio.get_running_loop().time()))
+
+    @property
+    def held(self) -> int:
+        """How many streams are open or being opened."""
+        return len(self._streams) + len(self._opening)
+
+    def warm_ports(self) -> list[int]:
+        """RTP ports that peers may still send to: those in use, and those just freed."""
+        since = asyncio.get_running_loop().time() - QUARANTINE_S
+        ports = {port for port, at in self._freed if at >= since}
+        return sorted(ports | {stream.port for stream in self._streams.values()})
 
     async def close(self) -> None:
         """End the media plane."""
-        self._lost = "the media plane was closed"
+        self._lost = self._lost or "the media plane was closed"
         await self._link.close()
 
     def send(self, commands: list[plane.Command]) -> None:
@@ -221,13 +242,15 @@ class MediaPlane:
                 _settle(self._opening.get(event.stream), MediaError(event.reason))
             case plane.Closed():
                 _settle(self._closing.get(event.stream), event.report)
+            case plane.EngineLoad():
+                self.load = event
             case _:
                 if stream := self._streams.get(event.stream):
                     stream.take(event)
-                self._tell(event)
+                self._tell(event.stream, event)
 
     def lose(self, why: str) -> None:
-        """The engine is gone: whoever waits for it is told."""
+        """The engine is gone: whoever waits for it is told, and the owner of every stream."""
         if self._lost:
             return
         self._lost = why
@@ -235,15 +258,17 @@ class MediaPlane:
             _settle(opening, MediaError(why))
         for closing in self._closing.values():
             _settle(closing, StreamReport())
+        for stream in list(self._streams):
+            self._tell(stream, plane.StreamLost(stream, why))
 
-    def _tell(self, event: plane.Event) -> None:
-        listener = self._listeners.get(event.stream)
+    def _tell(self, stream: str, event: plane.Event) -> None:
+        listener = self._listeners.get(stream)
         if listener is None:
             return
         try:
             listener(event)
         except Exception:  # a listener's bug must not deafen the other calls
-            log.exception("a media listener failed", extra={"stream": event.stream})
+            log.exception("a media listener failed", extra={"stream": stream})
 
 
 def _settle(future: "asyncio.Future[T] | None", result: T | Exception) -> None:
@@ -262,6 +287,60 @@ class _ProcessLink:
         self._socket = end
         self._process = process
         self._unsent = bytearray()
+        self.pid = process.pid
+
+    @classmethod
+    async def to_new_process(cls, arguments: list[str]) -> "_ProcessLink":
+        """Start a media process. Raises MediaError."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        # The child finds the package where this process found it, installed or not.
+        path = f"import sys; sys.path[:] = {sys.path!r}"
+        code = f"{path}; from {__package__}.process import main; main()"
+        with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
+            unowned.callback(ours.close)  # until there is a link that closes it
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-c", code, "--fd", str(theirs.fileno()), *arguments),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise MediaError(f"a media process cannot be started: {error.strerror}") from error
+            unowned.pop_all()
+        return cls(ours, process)
+
+    async def is_ready(self) -> bool:
+        """Wait until the process serves; one that does not is ended."""
+        ready = b""
+        loop = asyncio.get_running_loop()
+        try:
+            with contextlib.suppress(TimeoutError):
+                ready = await asyncio.wait_for(loop.sock_recv(self._socket, 1), START_S)
+        finally:
+            if ready != READY:
+                await self.close()
+        return ready == READY
+
+    def read(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        """Tell what the process says, and when it is gone."""
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            try:
+                data = self._socket.recv(READ)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                on_data(data)
+                return
+            loop.remove_reader(self._socket.fileno())
+            on_end()
+
+        loop.add_reader(self._socket.fileno(), read)
 
     def send(self, commands: list[plane.Command]) -> None:
         self._unsent += wire.pack(commands)
@@ -285,10 +364,13 @@ class _ProcessLink:
             loop.remove_writer(self._socket.fileno())
             self._socket.close()
         try:
-            await asyncio.wait_for(self._process.wait(), CLOSE_S)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), CLOSE_S)
+        finally:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
 
 
 async def spawn_media_process(
@@ -297,51 +379,29 @@ async def spawn_media_process(
     capacity: int,
     on_fault: Callable[[str], None],
     sockets: Kind = "auto",
+    resting: Collection[int] = (),
 ) -> MediaPlane:
-    """Start a media process. `on_fault` is told when it dies. Raises MediaError."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
-    arguments += ["--capacity", str(capacity), "--sockets", sockets]
-    # The child finds the package where this process found it, installed or not.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
-    with contextlib.closing(theirs):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            code,
-            *arguments,
-            pass_fds=[theirs.fileno()],
-            stdin=asyncio.subprocess.DEVNULL,
-        )
-    loop = asyncio.get_running_loop()
-    link = _ProcessLink(ours, process)
-    try:
-        ready = await asyncio.wait_for(loop.sock_recv(ours, 1), START_S)
-    except TimeoutError:
-        ready = b""
-    if ready != READY:
-        await link.close()
+    """Start a media process. `on_fault` is told when it dies. Raises MediaError.
+
+    RTP ports in `resting` were in use a moment ago: they are not given out at once.
+    """
+    arguments = ["--ports", *map(str, ports), "--capacity", str(capacity)]
+    arguments += ["--sockets", sockets, "--resting", *map(str, resting)]
+    link = await _ProcessLink.to_new_process(arguments)
+    if not await link.is_ready():
         raise MediaError("the media process did not start; its last words are in the log")
     media = MediaPlane(link)
-    media.pid = process.pid
+    media.pid = link.pid
     unpacker = wire.Unpacker()
 
-    def read() -> None:
-        try:
-            data = ours.recv(READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            loop.remove_reader(ours.fileno())
-            why = f"The media process {process.pid} died: its calls have no audio."
-            media.lose(why)
-            on_fault(why)
-            return
+    def on_data(data: bytes) -> None:
         for event in unpacker.feed(data):
             media.dispatch(event)
 
-    loop.add_reader(ours.fileno(), read)
+    def on_end() -> None:
+        why = f"the media process {link.pid} died"
+        media.lose(why)
+        on_fault(why)
+
+    link.read(on_data, on_end)
     return media

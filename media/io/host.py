@@ -3,7 +3,7 @@
 Whoever owns the clock calls `tick` every 20 ms and `command` whenever one comes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ...base.clock import Clock
 from ...base.ids import Entropy
@@ -16,8 +16,6 @@ from .ports import PortPairs
 from .transport import Kind, open_sockets
 from .writer import Artifact, ArtifactWriter, FilesClosed
 
-TICK_S = 0.020
-
 
 class MediaHost:
     """Streams of one process, from port to file."""
@@ -29,14 +27,27 @@ class MediaHost:
         clock: Clock,
         entropy: Entropy,
         sockets: Kind = "auto",
+        resting: Collection[int] = (),
     ) -> None:
-        """`ports` is the range of UDP ports, both ends included."""
+        """`ports` is the range of UDP ports, both ends included; `resting` are used last."""
         self._clock = clock
         certificate = Certificate.fresh(clock.wall())
         self._engine = Engine(capacity=capacity, entropy=entropy, certificate=certificate)
-        self._sockets = open_sockets(PortPairs(*ports), self._engine.book, sockets)
+        pairs = PortPairs(*ports)
+        pairs.rest(resting, clock.monotonic())
+        self._sockets = open_sockets(pairs, self._engine.book, sockets)
         self._writer = ArtifactWriter()
         self._closing: dict[str, plane.Closed] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._engine.table.streams)
+
+    @property
+    def send_errors(self) -> int:
+        """Packets that the network did not take."""
+        return self._sockets.send_errors
 
     def command(self, command: plane.Command) -> list[plane.Event]:
         """Carry out a command at once."""

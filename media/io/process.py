@@ -14,12 +14,14 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Collection
 
 from ...base.clock import SystemClock
 from ...base.ids import SystemEntropy
 from .. import plane
+from ..load import TICK_S, LoadMeter
 from . import wire
-from .host import TICK_S, MediaHost
+from .host import MediaHost
 from .transport import KINDS, Kind
 
 log = logging.getLogger("aywa.media")
@@ -40,10 +42,14 @@ class _Link:
         self._socket = link
         self._unpacker = wire.Unpacker()
         self._unsent = bytearray()
+        self.waited_s = 0.0
+        """Time in which there was nothing to do."""
 
     def commands(self, seconds: float) -> list[plane.Command] | None:
         """Wait up to `seconds` for commands; None when the other side is gone."""
+        began = time.monotonic()
         readable, _, _ = select.select([self._socket], [], [], max(seconds, 0.0))
+        self.waited_s += time.monotonic() - began
         if not readable:
             return []
         try:
@@ -68,9 +74,15 @@ class _Link:
         return True
 
 
-def run(link: socket.socket, ports: tuple[int, int], capacity: int, sockets: Kind) -> None:
+def run(
+    link: socket.socket,
+    ports: tuple[int, int],
+    capacity: int,
+    sockets: Kind,
+    resting: Collection[int],
+) -> None:
     """Serve until the control plane is gone."""
-    host = MediaHost(ports, capacity, SystemClock(), SystemEntropy(), sockets)
+    host = MediaHost(ports, capacity, SystemClock(), SystemEntropy(), sockets, resting)
     link.sendall(READY)
     end = _Link(link)
     gc.collect()
@@ -83,6 +95,7 @@ def run(link: socket.socket, ports: tuple[int, int], capacity: int, sockets: Kin
 
 def _serve(host: MediaHost, end: _Link) -> None:
     deadline = time.monotonic() + TICK_S
+    meter = LoadMeter(time.monotonic())
     while True:
         # Commands are read at least once a tick: a process that is behind still hears a flush.
         wait = max(deadline - time.monotonic(), 0.0)
@@ -93,11 +106,18 @@ def _serve(host: MediaHost, end: _Link) -> None:
             wait = deadline - time.monotonic()
             if wait <= 0:
                 break
+        began = time.monotonic()
+        meter.begin(began, deadline, end.waited_s)
         if not end.tell(host.tick()):
             return
+        now = time.monotonic()
+        meter.end(now - began)
+        if meter.due(now) and not end.tell([meter.report(now, host.streams, host.send_errors)]):
+            return
         deadline += TICK_S
-        if time.monotonic() - deadline > LATE_TICKS * TICK_S:
-            deadline = time.monotonic() + TICK_S
+        if now - deadline > LATE_TICKS * TICK_S:
+            meter.skip(now - deadline)
+            deadline = now + TICK_S
 
 
 def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Event]:
@@ -121,6 +141,7 @@ def main() -> None:
     parser.add_argument("--ports", type=int, nargs=2, required=True)
     parser.add_argument("--capacity", type=int, required=True)
     parser.add_argument("--sockets", choices=KINDS, required=True)
+    parser.add_argument("--resting", type=int, nargs="*", default=[])
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     # A Ctrl-C at the terminal and a stop of the whole service reach us too: the control plane
@@ -129,4 +150,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log.info("media process %d runs with %s priority", os.getpid(), _raise_priority())
     first, last = options.ports
-    run(socket.socket(fileno=options.fd), (first, last), options.capacity, options.sockets)
+    link = socket.socket(fileno=options.fd)
+    run(link, (first, last), options.capacity, options.sockets, options.resting)

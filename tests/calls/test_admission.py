@@ -36,13 +36,24 @@ def test_so_many_at_once_and_so_many_a_second() -> None:
     live[0] = 5
     full = admission.turned()
     assert full is not None
-    assert full.why == admission.full() == "all 5 permitted calls are in use"
+    assert full.why == admission.full() == "all 5 calls that RUNTIME_MAX_CALLS permits are in use"
     live[0] = 4
     assert admission.turned() is None
     admission.leaving = True
     leaving = admission.turned()
     assert leaving is not None
     assert leaving.retry_after_s == LEAVING_AGAIN_S
+
+
+def test_a_media_plane_at_its_limit_turns_calls_away_before_the_live_ones_suffer() -> None:
+    limits: list[str | None] = ["the media processes are at their limit"]
+    admission = Admission(5, 2, HandClock(), lambda: 0, lambda: limits[0])
+    turned = admission.turned()
+    assert turned is not None
+    assert (turned.status, turned.retry_after_s, turned.why) == (503, AGAIN_S, limits[0])
+    assert admission.full() == limits[0]
+    limits[0] = None
+    assert admission.turned() is None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ CONTRACT = {
     "manually-canceled",
     "worker-shutdown",
     "call.start.error-vapifault-worker-not-available",
+    "call.in-progress.error-vapifault-worker-died",
     "call.start.error-subscription-concurrency-limit-reached",
     "call.start.error-vapifault-database-error",
     "call.start.error-get-customer",
