@@ -1,7 +1,8 @@
 """What one tick of the media engine costs, without sockets: µs per stream.
 
 The baseline, measured in the same run, is what no engine can leave out: reading the headers of the
-received packets, decoding and encoding, over all streams at once. `--stages` tells the own time of each stage instead.
+received packets, decoding and encoding, over all streams at once.
+`--stages` tells the own time of each stage instead.
 """
 
 import argparse

@@ -319,7 +319,7 @@ class Hearing:
         if quiet.any():
             speech[quiet] = self.gate.speaking[rows[quiet]] = False
         passed = frames.real | frames.lost
-        self._recorder.heard(rows[passed], frames.position[passed], pcm[passed])
+        self._recorder.heard(rows, frames.position, pcm, passed)
         for index, row in enumerate(rows.tolist()):
             stretch = heard.setdefault(row, _Stretch([], [], [], now))
             stretch.pcm.append(pcm[index])
