@@ -22,6 +22,7 @@ from aywa.media.concealment import Concealment
 from aywa.media.datagrams import Received
 from aywa.media.engine import Engine
 from aywa.media.hearing import Hearing
+from aywa.media.intake import Intake
 from aywa.media.io import wire
 from aywa.media.jitter import JitterBuffer
 from aywa.media.peers import Peers
@@ -127,7 +128,7 @@ class Load:
 STAGES: tuple[tuple[type, str, str], ...] = (
     (Engine, "tick", "tick itself"),
     (Engine, "_receive", "receive: split"),
-    (Hearing, "receive", "receive: headers, judge"),
+    (Intake, "receive", "receive: headers, judge"),
     (Peers, "learn", "receive: peers"),
     (Reception, "note", "receive: sequence"),
     (Reception, "measure", "receive: jitter measured"),
@@ -219,13 +220,9 @@ def crossing(events: list[Any], streams: int) -> tuple[float, float]:
     middle = time.process_time()
     for _ in range(TICKS):
         for event in unpacker.feed(data):
-            _split(event)
+            list(event.each() if isinstance(event, plane.HeardBatch) else [event])
     end = time.process_time()
     return (middle - begin) / TICKS / streams * 1e6, (end - middle) / TICKS / streams * 1e6
-
-
-def _split(event: Any) -> Any:
-    return list(event.each()) if hasattr(event, "each") else event
 
 
 def stages(options: argparse.Namespace) -> None:

@@ -50,6 +50,8 @@ class Capture(Columns):
     ) -> None:
         """Keep datagrams of unique rows; times are epoch seconds."""
         some = np.flatnonzero(self.enabled[rows] & (length > 0))
+        if not len(some):
+            return
         six = (source[some] >> 16 >= IPV6_BASE) | (destination[some] >> 16 >= IPV6_BASE)
         for index in some[six]:
             ends = (

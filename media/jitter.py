@@ -115,9 +115,11 @@ class JitterBuffer(Columns):
 
         `patience` is how many ticks a hole of each row is waited for.
         """
-        first, second = self._halves(rows)
         whole = self.end[rows] >= self.read[rows] + FRAME
-        given_up = ~(first & second) & whole & self.started[rows] & (self.waited[rows] > patience)
+        if not whole.all():
+            rows, patience = rows[whole], patience[whole]
+        first, second = self._halves(rows)
+        given_up = ~(first & second) & self.started[rows] & (self.waited[rows] > patience)
         skip = given_up & ~first & second
         if skip.any():
             # A hole that ends amid a frame: go on where sound does, none of it is thrown away.

@@ -206,9 +206,12 @@ class MediaPlane:
         if not self._lost:
             self._link.send(commands)
 
-    def dispatch(self, event: plane.Event) -> None:
-        """Take one event of the engine."""
+    def dispatch(self, event: plane.Told) -> None:
+        """Take one event of the engine; a batch is told to each stream's listener."""
         match event:
+            case plane.HeardBatch():
+                for heard in event.each():
+                    self._tell(heard)
             case plane.Opened():
                 _settle(self._opening.get(event.stream), event.port)
             case plane.OpenFailed():

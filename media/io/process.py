@@ -41,8 +41,12 @@ class _Link:
         self._unsent = bytearray()
 
     def commands(self, seconds: float) -> list[plane.Command] | None:
-        """Wait up to `seconds` for commands; None when the other side is gone."""
-        readable, _, _ = select.select([self._socket], [], [], max(seconds, 0.0))
+        """Wait up to `seconds` for commands; None when the other side is gone.
+
+        Comes back early when there is room for events that did not fit.
+        """
+        waiting = [self._socket] if self._unsent else []
+        readable, _, _ = select.select([self._socket], waiting, [], max(seconds, 0.0))
         if not readable:
             return []
         try:
@@ -53,7 +57,7 @@ class _Link:
             return None
         return list(self._unpacker.feed(data)) if data else None
 
-    def tell(self, events: list[plane.Event]) -> bool:
+    def tell(self, events: list[plane.Told]) -> bool:
         """Send events; False when the other side is gone."""
         if events:
             self._unsent += wire.pack(events)
@@ -99,7 +103,7 @@ def _serve(host: MediaHost, end: _Link) -> None:
             deadline = time.monotonic() + TICK_S
 
 
-def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Event]:
+def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Told]:
     return [event for command in commands for event in host.command(command)]
 
 
