@@ -30,7 +30,7 @@ MAX_UNSENT = 64 * 1024 * 1024  # octets; a control plane this far behind is dead
 READY = b"!"
 
 
-class _Link:
+class ControlLink:
     """The socket to the control plane. Never makes the tick wait."""
 
     def __init__(self, link: socket.socket) -> None:
@@ -75,7 +75,7 @@ def run(link: socket.socket, ports: tuple[int, int], capacity: int) -> None:
     """Serve until the control plane is gone."""
     host = MediaHost(ports, capacity, SystemClock(), SystemEntropy())
     link.sendall(READY)
-    end = _Link(link)
+    end = ControlLink(link)
     gc.collect()
     gc.freeze()
     try:
@@ -84,7 +84,7 @@ def run(link: socket.socket, ports: tuple[int, int], capacity: int) -> None:
         host.close()
 
 
-def _serve(host: MediaHost, end: _Link) -> None:
+def _serve(host: MediaHost, end: ControlLink) -> None:
     deadline = time.monotonic() + TICK_S
     while True:
         # Commands are read at least once a tick: a process that is behind still hears a flush.
