@@ -38,8 +38,8 @@ def pack(values: Sequence[plane.Command] | Sequence[plane.Told]) -> bytes:
         name = type(value).__name__
         listed.append([name, *(_packed(getattr(value, key), blobs) for key in _FIELDS[name])])
     head = json.dumps(listed, separators=(",", ":")).encode()
-    body = b"".join(blobs)
-    return _LENGTHS.pack(len(head), len(body)) + head + body
+    lengths = _LENGTHS.pack(len(head), sum(map(len, blobs)))
+    return b"".join([lengths, head, *blobs])
 
 
 class Unpacker:
@@ -60,7 +60,7 @@ class Unpacker:
                 return
             message = bytes(self._buffer[_LENGTHS.size : end])
             del self._buffer[:end]
-            yield from _unpacked(message[:head], message[head:])
+            yield from _unpacked(message[:head], memoryview(message)[head:])
 
 
 def _packed(value: Any, blobs: list[bytes]) -> Any:
@@ -81,7 +81,7 @@ def _packed(value: Any, blobs: list[bytes]) -> Any:
             return value
 
 
-def _unpacked(head: bytes, body: bytes) -> Iterator[Any]:
+def _unpacked(head: bytes, body: memoryview) -> Iterator[Any]:
     position = 0
 
     def value_of(text: Any) -> Any:
@@ -99,7 +99,7 @@ def _unpacked(head: bytes, body: bytes) -> Iterator[Any]:
         data = body[position : position + size]
         position += size
         if kind == _OCTETS:
-            return data
+            return bytes(data)
         return np.frombuffer(data, content[1]).reshape(content[2:])
 
     for name, *texts in json.loads(head):
