@@ -124,8 +124,7 @@ class Intake:
             packets.rows, packets.source, packets.ssrc, packets.sequence, packets.at
         )
         if locked.any():
-            latest = float(packets.at.max())
-            events += [self._locked(row, latest) for row in packets.rows[locked].tolist()]
+            events += self._locked(packets.only(locked))
         packets = packets.only(accepted)
         fresh, newest, restarted = self._reception.note(
             packets.rows, packets.ssrc, packets.sequence
@@ -234,9 +233,13 @@ class Intake:
         self._gate.mask(row, now + FRAME / 8_000 + EVENT_TAIL_S)
         return list(digits)
 
-    def _locked(self, row: int, at: float) -> PeerLocked:
-        address = self._book.address(int(self._peers.remote[row]))
-        return PeerLocked(self._table.names[row], at, address)
+    def _locked(self, packets: _Packets) -> list[PeerLocked]:
+        return [
+            PeerLocked(self._table.names[row], at, self._book.address(source))
+            for row, at, source in zip(
+                packets.rows.tolist(), packets.at.tolist(), packets.source.tolist(), strict=True
+            )
+        ]
 
 
 def _payload(packets: _Packets, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
