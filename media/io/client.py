@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -28,8 +27,8 @@ T = TypeVar("T")
 
 READ = 1 << 20  # octets taken from the socket at a time
 START_S = 15.0
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""For the media process: a tick that waits for a helper thread of NumPy waits milliseconds."""
+ONE_THREAD = "import os; os.putenv('OPENBLAS_NUM_THREADS', '1')"
+"""Run before NumPy is loaded: a tick that waits for a helper thread of its waits milliseconds."""
 CLOSE_S = 5.0
 
 
@@ -299,7 +298,8 @@ async def spawn_media_process(
     ours.setblocking(False)
     arguments = ["--fd", str(theirs.fileno()), "--ports", *map(str, ports)]
     # The child finds the package where this process found it, installed or not.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.process import main; main()"
+    find = f"import sys; sys.path[:] = {sys.path!r}"
+    code = f"{ONE_THREAD}; {find}; from {__package__}.process import main; main()"
     with contextlib.closing(theirs):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -309,7 +309,6 @@ async def spawn_media_process(
             "--capacity",
             str(capacity),
             pass_fds=[theirs.fileno()],
-            env=os.environ | ONE_THREAD,
             stdin=asyncio.subprocess.DEVNULL,
         )
     loop = asyncio.get_running_loop()
