@@ -6,7 +6,7 @@ A buffer per row, filled by array operations and written out about once a second
 import numpy as np
 from numpy.typing import NDArray
 
-from . import pcap
+from . import pcap, rings
 from .datagrams import IPV6_BASE, AddressBook
 from .plane import CaptureSip
 from .streams import Columns, Rows, column
@@ -50,6 +50,8 @@ class Capture(Columns):
     ) -> None:
         """Keep datagrams of unique rows; times are epoch seconds."""
         some = np.flatnonzero(self.enabled[rows] & (length > 0))
+        if not len(some):
+            return
         six = (source[some] >> 16 >= IPV6_BASE) | (destination[some] >> 16 >= IPV6_BASE)
         for index in some[six]:
             ends = (
@@ -96,10 +98,10 @@ class Capture(Columns):
 
     def _scatter(self, rows: Rows, records: NDArray[np.uint8]) -> None:
         fits = self.used[rows] + records.shape[1] <= BUFFER
-        self.overflowed[rows[~fits]] += 1
-        rows = rows[fits]
-        cells = self.used[rows][:, None] + np.arange(records.shape[1])
-        self.buffer[rows[:, None], cells] = records[fits]
+        if not fits.all():
+            self.overflowed[rows[~fits]] += 1
+            rows, records = rows[fits], records[fits]
+        rings.write(self.buffer, rows, self.used[rows], records)
         self.used[rows] += records.shape[1]
 
     def _append(self, row: int, record: bytes) -> None:

@@ -4,7 +4,7 @@ An address is one int64, so that a column of sources is compared in one operatio
 `host << 16 | port`; an IPv6 host is replaced by a number of the `AddressBook`. 0 is no address.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 DATAGRAM_WIDTH = 1536
 """Octets kept of a datagram; longer ones are cut and count as malformed."""
+MIN_WIDTH = 64
+"""Octets of a datagram that can be looked at, however short it is."""
 NO_ADDRESS = 0
 IPV6_BASE = 1 << 32
 IPV6_HOSTS = 65536
@@ -59,6 +61,11 @@ class Received:
             self.stamp[:count],
             self.control[:count],
         )
+
+    def narrowed(self) -> Self:
+        """The same with the data as wide as the longest datagram, as views."""
+        longest = min(max(int(self.length.max(initial=0)), MIN_WIDTH), self.data.shape[1])
+        return replace(self, data=self.data[:, :longest])
 
     def select(self, index: NDArray[np.int64]) -> Self:
         """Some of the datagrams."""

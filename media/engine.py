@@ -16,7 +16,8 @@ from . import plane
 from .capture import Capture
 from .datagrams import NO_ADDRESS, AddressBook, Datagrams, Received
 from .dtls import Certificate, Dtls
-from .hearing import Hearing, rounds
+from .hearing import Hearing
+from .intake import Line, rounds
 from .peers import Peers
 from .quality import Reception, StreamReport, Tally
 from .recorder import Recorder
@@ -63,7 +64,7 @@ class Output:
     """What a tick or a command gave rise to."""
 
     packets: list[Datagrams] = field(default_factory=list)
-    events: list[plane.Event] = field(default_factory=list)
+    events: list[plane.Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
 
 
@@ -96,9 +97,8 @@ class Engine:
             self._dtls,
         ]
         self.table = StreamTable(members, capacity=capacity)
-        self._hearing = Hearing(
-            self.table, self._peers, self._reception, self._tally, self._recorder, self.book
-        )
+        line = Line(self.book, self._peers, self._reception, self._tally)
+        self._hearing = Hearing(self.table, line, self._recorder)
         for columns in self._hearing.members():
             self.table.join(columns)
 
@@ -172,21 +172,26 @@ class Engine:
     def _receive(self, received: Received, now: float, wall: float) -> list[plane.Event]:
         if not len(received):
             return []
-        for batch in rounds(received.row, np.arange(len(received))):
-            index = batch.index
+        received = received.narrowed()
+        self._keep_capture(received)
+        control = received.control | is_rtcp(received.data)
+        if control.any():
+            for one in np.flatnonzero(control).tolist():
+                self._receive_control(received, one, now, wall)
+            received = received.select(np.flatnonzero(~control))
+        return self._hearing.receive(received, now, wall - now)
+
+    def _keep_capture(self, received: Received) -> None:
+        captured = np.flatnonzero(self._capture.enabled[received.row])
+        for rows, index in rounds(received.row, captured):
             self._capture.packets(
-                batch.rows,
+                rows,
                 received.stamp[index],
                 received.source[index],
-                self._session.local[batch.rows] + received.control[index],
+                self._session.local[rows] + received.control[index],
                 received.data[index],
                 received.length[index],
             )
-        control = received.control | is_rtcp(received.data)
-        for one in np.flatnonzero(control).tolist():
-            self._receive_control(received, one, now, wall)
-        rtp = np.flatnonzero(~control)
-        return self._hearing.receive(received.select(rtp), now, wall - now)
 
     def _receive_control(self, received: Received, index: int, now: float, wall: float) -> None:
         row = int(received.row[index])

@@ -18,14 +18,10 @@ from .streams import Columns, Rows, column
 FRAME = 160  # samples, 20 ms
 SLOT = 80
 SLOTS = 256  # 2.56 s a row
-RING = SLOT * SLOTS
 MAX_PACKET = 480  # samples; longer packets are cut to 60 ms
 RESYNC = 8_000  # samples; a jump of more begins anew
 STARVED_TICKS = 3  # for packets of 20 ms; longer ones are waited for that much longer
 MIN_WAIT, MAX_WAIT = 1, 5  # ticks that a hole is waited for
-
-_FRAME_SPAN = np.arange(FRAME)
-_SLOT_SPAN = np.arange(SLOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ NO_FRAMES = Frames(
 class JitterBuffer(Columns):
     """What each row received and has not been read yet."""
 
-    ring: NDArray[np.uint8] = column(np.uint8, RING, scratch=True)
+    ring: NDArray[np.uint8] = column(np.uint8, SLOTS, SLOT, scratch=True)
     filled: NDArray[np.bool_] = column(np.bool_, SLOTS)
     arrived: NDArray[np.float64] = column(np.float64, SLOTS)
     started: NDArray[np.bool_] = column(np.bool_)
@@ -89,8 +85,8 @@ class JitterBuffer(Columns):
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Store audio packets of unique rows.
 
-        Returns which came too late, and the extended timestamp of each. `payload` has MAX_PACKET
-        columns, of which `size` octets count; `newest` and `restarted` are what the sequence
+        Returns which came too late, and the extended timestamp of each. Of each row of
+        `payload` `size` octets count; `newest` and `restarted` are what the sequence
         numbers say (`Reception.note`).
         """
         step = ((timestamp - self.timestamp[rows] + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
@@ -119,9 +115,11 @@ class JitterBuffer(Columns):
 
         `patience` is how many ticks a hole of each row is waited for.
         """
-        first, second = self._halves(rows)
         whole = self.end[rows] >= self.read[rows] + FRAME
-        given_up = ~(first & second) & whole & self.started[rows] & (self.waited[rows] > patience)
+        if not whole.all():
+            rows, patience = rows[whole], patience[whole]
+        first, second = self._halves(rows)
+        given_up = ~(first & second) & self.started[rows] & (self.waited[rows] > patience)
         skip = given_up & ~first & second
         if skip.any():
             # A hole that ends amid a frame: go on where sound does, none of it is thrown away.
@@ -183,8 +181,7 @@ class JitterBuffer(Columns):
         for offset in range(0, int(size.max(initial=0)) // SLOT * SLOT, SLOT):
             some = np.flatnonzero((size >= offset + SLOT) & (position + offset >= self.read[rows]))
             row, slot = rows[some], (position[some] + offset) // SLOT % SLOTS
-            cells = slot[:, None] * SLOT + _SLOT_SPAN
-            self.ring[row[:, None], cells] = payload[some, offset : offset + SLOT]
+            self.ring[row, slot] = payload[some, offset : offset + SLOT]
             self.filled[row, slot] = True
             self.arrived[row, slot] = at[some]
         self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
@@ -193,7 +190,8 @@ class JitterBuffer(Columns):
         position = self._sender_time(rows)
         slot = self.read[rows] // SLOT % SLOTS
         other = (slot + 1) % SLOTS
-        octets = self.ring[rows[:, None], (self.read[rows][:, None] + _FRAME_SPAN) % RING]
+        octets = np.empty((len(rows), FRAME), np.uint8)
+        octets[:, :SLOT], octets[:, SLOT:] = self.ring[rows, slot], self.ring[rows, other]
         arrived = np.where(lost, now, self.arrived[rows, other])
         self.filled[rows, slot] = self.filled[rows, other] = False
         self.read[rows] += FRAME

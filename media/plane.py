@@ -10,6 +10,7 @@ Assistant audio is sent in *generations*. The sender plays only the current gene
 really left, which is what the conversation's memory of "heard" is cut by.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -208,6 +209,43 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardBatch:
+    """What all callers said in one tick, as arrays: one Heard for each of `streams`.
+
+    `frames[i]` tells how many frames stream i has. The frames of all streams, stream by stream,
+    make up the first axis of `pcm` (int16, 160 columns), `speech` and `real` (bool); `arrived`
+    (float64) and `sample` (int64) have one element per stream.
+    """
+
+    streams: tuple[str, ...]
+    at: float
+    arrived: NDArray[np.float64]
+    sample: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    pcm: NDArray[np.int16]
+    speech: NDArray[np.bool_]
+    real: NDArray[np.bool_]
+
+    def each(self) -> Iterator[Heard]:
+        """What each stream heard. The sound is a copy: who keeps it does not keep the batch."""
+        arrived, sample, frames = self.arrived.tolist(), self.sample.tolist(), self.frames.tolist()
+        speech, real = self.speech.tolist(), self.real.tolist()
+        begin = 0
+        for index, stream in enumerate(self.streams):
+            end = begin + frames[index]
+            yield Heard(
+                stream,
+                self.at,
+                arrived[index],
+                sample[index],
+                self.pcm[begin:end].copy(),
+                tuple(speech[begin:end]),
+                tuple(real[begin:end]),
+            )
+            begin = end
+
+
+@dataclass(frozen=True, slots=True)
 class Digit:
     """A DTMF digit, reported once, when its end is known."""
 
@@ -396,3 +434,7 @@ Event = (
     | StreamLost
     | EngineLoad
 )
+"""What the listener of a stream is told."""
+
+Told = Event | HeardBatch
+"""What the engine tells; a batch is taken apart in the control process."""

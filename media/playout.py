@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rings
 from .streams import Columns, Rows, column
 
 FRAME = 160
@@ -18,7 +19,6 @@ KEPT = 12_288  # samples behind the read position that a resume can go back to
 AHEAD = RING - KEPT  # samples that may wait to be sent
 FADE = 80  # samples, 10 ms, after a resume
 
-_SPAN = np.arange(FRAME)
 _FADE_IN = np.arange(FADE) / FADE
 
 
@@ -99,8 +99,9 @@ class Playout(Columns):
         pcm = np.zeros((len(rows), FRAME), np.int16)
         who = np.flatnonzero(active)
         some = rows[who]
-        at = (self.read[some][:, None] + _SPAN) % RING
-        pcm[who] = np.where(count[who][:, None] > _SPAN, self.ring[some[:, None], at], 0)
+        pcm[who] = rings.read(self.ring, some, self.read[some], FRAME)
+        for one in np.flatnonzero(active & (count < FRAME)).tolist():
+            pcm[one, count[one] :] = 0
         self._fade(pcm, rows, who)
         began = some[self.furthest[some] == 0]
         self.read[some] += count[who]

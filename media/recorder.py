@@ -11,6 +11,7 @@ written out block by block.
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rings
 from .streams import Columns, Rows, column
 
 RATE = 8_000
@@ -21,13 +22,15 @@ BLOCK = 8_000  # samples written at a time
 BEHIND = 4_000  # samples that late packets may still change
 
 _NONE = np.iinfo(np.int64).max
-_SPAN = np.arange(FRAME)
 
 
 class Recorder(Columns):
     """The window of each row."""
 
-    window: NDArray[np.int16] = column(np.int16, WINDOW, 2)
+    left: NDArray[np.int16] = column(np.int16, WINDOW)
+    """The caller."""
+    right: NDArray[np.int16] = column(np.int16, WINDOW)
+    """The assistant."""
     enabled: NDArray[np.bool_] = column(np.bool_)
     began: NDArray[np.float64] = column(np.float64)
     anchor: NDArray[np.int64] = column(np.int64)
@@ -56,8 +59,7 @@ class Recorder(Columns):
 
     def sent(self, rows: Rows, pcm: NDArray[np.int16]) -> None:
         """Keep what the rows send in this tick."""
-        some = self.enabled[rows]
-        self._place(rows[some], self.clock[rows[some]], pcm[some], 1)
+        self._place(self.right, rows, self.clock[rows], pcm, self.enabled[rows])
 
     def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
         """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""
@@ -73,11 +75,16 @@ class Recorder(Columns):
         self.anchored[rows] = True
         self.fastest[rows] = _NONE
 
-    def heard(self, rows: Rows, position: NDArray[np.int64], pcm: NDArray[np.int16]) -> None:
-        """Keep frames of unique rows; `position` is the sender's time."""
-        some = self.enabled[rows]
-        rows = rows[some]
-        self._place(rows, self.anchor[rows] + position[some], pcm[some], 0)
+    def heard(
+        self,
+        rows: Rows,
+        position: NDArray[np.int64],
+        pcm: NDArray[np.int16],
+        passed: NDArray[np.bool_],
+    ) -> None:
+        """Keep those frames of unique rows that `passed`; `position` is the sender's time."""
+        place = self.anchor[rows] + position
+        self._place(self.left, rows, place, pcm, passed & self.enabled[rows])
 
     def forget_anchor(self, rows: Rows) -> None:
         """The sender's clock began anew."""
@@ -97,18 +104,29 @@ class Recorder(Columns):
         # A stall longer than the window leaves silence, not old sound.
         pad = max(end - begin - WINDOW, 0)
         first, last = (begin + pad) % WINDOW, (end - 1) % WINDOW + 1
-        window = self.window[row]
-        pieces = [window[first:last]] if first < last else [window[first:], window[:last]]
-        data = b"".join(piece.astype("<i2").tobytes() for piece in pieces)
-        for piece in pieces:
-            piece[:] = 0
+        pieces = [slice(first, last)] if first < last else [slice(first, None), slice(last)]
+        data = b"".join(self._cut_out(row, piece) for piece in pieces)
         self.written[row] = end
         return bytes(4 * pad) + data
 
+    def _cut_out(self, row: int, piece: slice) -> bytes:
+        """The samples as they are written; silence takes their place."""
+        left, right = self.left[row, piece], self.right[row, piece]
+        samples = np.empty((len(left), 2), "<i2")
+        samples[:, 0], samples[:, 1] = left, right
+        left[:] = right[:] = 0
+        return samples.tobytes()
+
     def _place(
-        self, rows: Rows, place: NDArray[np.int64], pcm: NDArray[np.int16], channel: int
+        self,
+        channel: NDArray[np.int16],
+        rows: Rows,
+        place: NDArray[np.int64],
+        pcm: NDArray[np.int16],
+        wanted: NDArray[np.bool_],
     ) -> None:
-        fits = (place >= self.written[rows]) & (place + FRAME <= self.written[rows] + WINDOW)
-        rows, at = rows[fits], place[fits]
-        cells = (at[:, None] + _SPAN) % WINDOW
-        self.window[rows[:, None], cells, channel] = pcm[fits]
+        written = self.written[rows]
+        fits = wanted & (place >= written) & (place + FRAME <= written + WINDOW)
+        if not fits.all():
+            rows, place, pcm = rows[fits], place[fits], pcm[fits]
+        rings.write(channel, rows, place, pcm)

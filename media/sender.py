@@ -113,7 +113,9 @@ class Sender(Columns):
         )
         for number, law in enumerate(LAWS):
             some = self.law[rows] == number
-            if some.any():
+            if some.all():
+                out[:, columns.HEADER_SIZE :] = g711.encode(pcm, law)
+            elif some.any():
                 out[some, columns.HEADER_SIZE :] = g711.encode(pcm[some], law)
         length = np.full(len(rows), packet)
         if self._encoders:

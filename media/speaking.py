@@ -184,8 +184,9 @@ class Speaking:
         for row in spoken.ended.tolist():
             generation, left = int(playout.generation[row]), int(playout.furthest[row])
             events.append(plane.Played(table.names[row], generation, now, left))
-        if self._ticks % ROOM_TICKS == 0:
-            for row in rows[spoken.active].tolist():
-                generation, read = int(playout.generation[row]), int(playout.read[row])
-                events.append(plane.Room(table.names[row], generation, read))
+        # Not all streams in the same tick: every tick shall cost the same.
+        due = rows[spoken.active & (rows % ROOM_TICKS == self._ticks % ROOM_TICKS)]
+        generations, read = playout.generation[due].tolist(), playout.read[due].tolist()
+        for row, generation, samples in zip(due.tolist(), generations, read, strict=True):
+            events.append(plane.Room(table.names[row], generation, samples))
         return events

@@ -4,7 +4,7 @@ A cheap energy test over all rows, then WebRTC's detector on the few frames that
 were made up never begin speech; a short hole does not end it.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import webrtcvad
@@ -33,7 +33,7 @@ class SpeechGate(Columns):
 
     def __init__(self) -> None:
         super().__init__()
-        self._detectors: dict[int, Any] = {}
+        self._detectors = _Detectors()
 
     def reset(self, row: int) -> None:
         super().reset(row)
@@ -45,13 +45,13 @@ class SpeechGate(Columns):
         """Decide for one frame each of unique rows, `pcm` of shape (rows, 160)."""
         self.since[rows[real]] = np.minimum(self.since[rows[real]], now)
         self.holes[rows] = np.where(real, 0, self.holes[rows] + 1)
-        power = np.einsum("ij,ij->i", pcm, pcm, dtype=np.float64) / pcm.shape[1]
-        open_ = real & (power > _FLOOR_POWER) & (now >= self.masked_until[rows])
+        sound = pcm.astype(np.float32)
+        energy = np.einsum("ij,ij->i", sound, sound)
+        open_ = real & (energy > _FLOOR_POWER * pcm.shape[1]) & (now >= self.masked_until[rows])
         open_ &= now - self.since[rows] >= WARM_UP_S
         decision = ~real & self.speaking[rows] & (self.holes[rows] <= HOLE_FRAMES)
-        for index in np.flatnonzero(open_):
-            detector = self._detector(int(rows[index]))
-            decision[index] = detector.is_speech(pcm[index].tobytes(), RATE)
+        if open_.any():
+            decision[open_] = self._detected(rows[open_], pcm[open_])
         self.speaking[rows] = decision
         return decision
 
@@ -59,7 +59,20 @@ class SpeechGate(Columns):
         """Hear no speech in the row before `until`."""
         self.masked_until[row] = max(self.masked_until[row], until)
 
-    def _detector(self, row: int) -> Any:
-        if row not in self._detectors:
-            self._detectors[row] = webrtcvad.Vad(MODE)
-        return self._detectors[row]
+    def _detected(self, rows: Rows, pcm: NDArray[np.int16]) -> list[bool]:
+        """What the detectors of unique rows say of a frame each."""
+        octets, size = pcm.tobytes(), pcm.itemsize * pcm.shape[1]
+        detectors = self._detectors
+        return [
+            detectors[row](octets[index * size : index * size + size], RATE)
+            for index, row in enumerate(rows.tolist())
+        ]
+
+
+class _Detectors(dict[int, Callable[[bytes, int], bool]]):
+    """WebRTC's detector of each row, made when it is first asked."""
+
+    def __missing__(self, row: int) -> Callable[[bytes, int], bool]:
+        detector: Callable[[bytes, int], bool] = webrtcvad.Vad(MODE).is_speech
+        self[row] = detector
+        return detector

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 READ = 1 << 20  # octets taken from the socket at a time
 START_S = 15.0
+ONE_THREAD = "import os; os.putenv('OPENBLAS_NUM_THREADS', '1')"
+"""Run before NumPy is loaded: a tick that waits for a helper thread of its waits milliseconds."""
 CLOSE_S = 5.0
 MAX_FREED = 4_096  # ports remembered for QUARANTINE_S after their streams
 
@@ -233,9 +235,12 @@ class MediaPlane:
         if not self._lost:
             self._link.send(commands)
 
-    def dispatch(self, event: plane.Event) -> None:
-        """Take one event of the engine."""
+    def dispatch(self, event: plane.Told) -> None:
+        """Take one event of the engine; a batch is told to each stream's listener."""
         match event:
+            case plane.HeardBatch():
+                for heard in event.each():
+                    self._tell(heard.stream, heard)
             case plane.Opened():
                 _settle(self._opening.get(event.stream), event)
             case plane.OpenFailed():
@@ -296,7 +301,7 @@ class _ProcessLink:
         ours.setblocking(False)
         # The child finds the package where this process found it, installed or not.
         path = f"import sys; sys.path[:] = {sys.path!r}"
-        code = f"{path}; from {__package__}.process import main; main()"
+        code = f"{ONE_THREAD}; {path}; from {__package__}.process import main; main()"
         with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
             unowned.callback(ours.close)  # until there is a link that closes it
             try:

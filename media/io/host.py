@@ -49,7 +49,7 @@ class MediaHost:
         """Packets that the network did not take."""
         return self._sockets.send_errors
 
-    def command(self, command: plane.Command) -> list[plane.Event]:
+    def command(self, command: plane.Command) -> list[plane.Told]:
         """Carry out a command at once."""
         now = self._clock.monotonic()
         if isinstance(command, plane.OpenStream):
@@ -62,7 +62,7 @@ class MediaHost:
             self._writer.finish(command.stream)
         return events
 
-    def tick(self) -> list[plane.Event]:
+    def tick(self) -> list[plane.Told]:
         """One 20 ms step."""
         now, wall = self._clock.monotonic(), self._clock.wall()
         output = self._engine.tick(now, wall, self._sockets.receive(wall))
@@ -96,13 +96,13 @@ class MediaHost:
                     self._writer.open(command.stream, artifact, command.folder)
         return plane.Opened(command.stream, pair.port, self._engine.fingerprint)
 
-    def _put_out(self, output: Output) -> list[plane.Event]:
+    def _put_out(self, output: Output) -> list[plane.Told]:
         for packets in output.packets:
             self._sockets.send(packets)
         for block in output.blocks:
             if block.data:
                 self._writer.append(block.stream, block.artifact, block.data)
-        events: list[plane.Event] = []
+        events: list[plane.Told] = []
         for event in output.events:
             if isinstance(event, plane.Closed):  # told when its files are complete
                 self._closing[event.stream] = event

@@ -33,7 +33,7 @@ MAX_UNSENT = 64 * 1024 * 1024  # octets; a control plane this far behind is dead
 READY = b"!"
 
 
-class _Link:
+class ControlLink:
     """The socket to the control plane. Never makes the tick wait."""
 
     def __init__(self, link: socket.socket) -> None:
@@ -46,9 +46,13 @@ class _Link:
         """Time in which there was nothing to do."""
 
     def commands(self, seconds: float) -> list[plane.Command] | None:
-        """Wait up to `seconds` for commands; None when the other side is gone."""
+        """Wait up to `seconds` for commands; None when the other side is gone.
+
+        Comes back early when there is room for events that did not fit.
+        """
+        waiting = [self._socket] if self._unsent else []
         began = time.monotonic()
-        readable, _, _ = select.select([self._socket], [], [], max(seconds, 0.0))
+        readable, _, _ = select.select([self._socket], waiting, [], max(seconds, 0.0))
         self.waited_s += time.monotonic() - began
         if not readable:
             return []
@@ -60,7 +64,7 @@ class _Link:
             return None
         return list(self._unpacker.feed(data)) if data else None
 
-    def tell(self, events: list[plane.Event]) -> bool:
+    def tell(self, events: list[plane.Told]) -> bool:
         """Send events; False when the other side is gone."""
         if events:
             self._unsent += wire.pack(events)
@@ -84,7 +88,7 @@ def run(
     """Serve until the control plane is gone."""
     host = MediaHost(ports, capacity, SystemClock(), SystemEntropy(), sockets, resting)
     link.sendall(READY)
-    end = _Link(link)
+    end = ControlLink(link)
     gc.collect()
     gc.freeze()
     try:
@@ -93,7 +97,7 @@ def run(
         host.close()
 
 
-def _serve(host: MediaHost, end: _Link) -> None:
+def _serve(host: MediaHost, end: ControlLink) -> None:
     deadline = time.monotonic() + TICK_S
     meter = LoadMeter(time.monotonic())
     while True:
@@ -120,7 +124,7 @@ def _serve(host: MediaHost, end: _Link) -> None:
             deadline = now + TICK_S
 
 
-def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Event]:
+def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Told]:
     return [event for command in commands for event in host.command(command)]
 
 

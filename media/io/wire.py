@@ -19,18 +19,18 @@ from ..quality import StreamReport
 MAX_MESSAGE = 64 * 1024 * 1024  # octets
 
 _LENGTHS = struct.Struct("!II")
-_ARRAY, _OCTETS, _TUPLE, _REPORT = "~a", "~o", "~t", "~r"
+_ARRAY, _OCTETS, _TUPLE, _TEXTS, _REPORT = "~a", "~o", "~t", "~s", "~r"
 
 
 def _types(union: UnionType) -> dict[str, type]:
     return {kind.__name__: kind for kind in get_args(union)}
 
 
-_VALUES = _types(plane.Command) | _types(plane.Event)
+_VALUES = _types(plane.Command) | _types(plane.Told)
 _FIELDS = {name: [field.name for field in fields(kind)] for name, kind in _VALUES.items()}
 
 
-def pack(values: Sequence[plane.Command] | Sequence[plane.Event]) -> bytes:
+def pack(values: Sequence[plane.Command] | Sequence[plane.Told]) -> bytes:
     """One message with all of `values`."""
     blobs: list[bytes] = []
     listed = []
@@ -38,8 +38,8 @@ def pack(values: Sequence[plane.Command] | Sequence[plane.Event]) -> bytes:
         name = type(value).__name__
         listed.append([name, *(_packed(getattr(value, key), blobs) for key in _FIELDS[name])])
     head = json.dumps(listed, separators=(",", ":")).encode()
-    body = b"".join(blobs)
-    return _LENGTHS.pack(len(head), len(body)) + head + body
+    lengths = _LENGTHS.pack(len(head), sum(map(len, blobs)))
+    return b"".join([lengths, head, *blobs])
 
 
 class Unpacker:
@@ -60,17 +60,19 @@ class Unpacker:
                 return
             message = bytes(self._buffer[_LENGTHS.size : end])
             del self._buffer[:end]
-            yield from _unpacked(message[:head], message[head:])
+            yield from _unpacked(message[:head], memoryview(message)[head:])
 
 
 def _packed(value: Any, blobs: list[bytes]) -> Any:
     match value:
         case np.ndarray():
             blobs.append(value.tobytes())
-            return {_ARRAY: [len(blobs[-1]), *value.shape]}
+            return {_ARRAY: [len(blobs[-1]), value.dtype.str, *value.shape]}
         case bytes():
             blobs.append(value)
             return {_OCTETS: len(value)}
+        case tuple() if set(map(type, value)) == {str}:  # many names: no step for each
+            return {_TEXTS: value}
         case tuple():
             return {_TUPLE: [_packed(one, blobs) for one in value]}
         case StreamReport():
@@ -79,7 +81,7 @@ def _packed(value: Any, blobs: list[bytes]) -> Any:
             return value
 
 
-def _unpacked(head: bytes, body: bytes) -> Iterator[Any]:
+def _unpacked(head: bytes, body: memoryview) -> Iterator[Any]:
     position = 0
 
     def value_of(text: Any) -> Any:
@@ -89,14 +91,16 @@ def _unpacked(head: bytes, body: bytes) -> Iterator[Any]:
         [(kind, content)] = text.items()
         if kind == _TUPLE:
             return tuple(map(value_of, content))
+        if kind == _TEXTS:
+            return tuple(content)
         if kind == _REPORT:
             return StreamReport(**content)
         size = content if kind == _OCTETS else content[0]
         data = body[position : position + size]
         position += size
         if kind == _OCTETS:
-            return data
-        return np.frombuffer(data, np.int16).reshape(content[1:])
+            return bytes(data)
+        return np.frombuffer(data, content[1]).reshape(content[2:])
 
     for name, *texts in json.loads(head):
         yield _VALUES[name](*map(value_of, texts))

@@ -138,8 +138,11 @@ class Bench:
         for block in output.blocks:
             key = (block.stream, block.artifact)
             self.files[key] = self.files.get(key, b"") + block.data
-        self.events += output.events
-        return output.events
+        events: list[plane.Event] = []
+        for event in output.events:
+            events += event.each() if isinstance(event, plane.HeardBatch) else [event]
+        self.events += events
+        return events
 
 
 @pytest.fixture

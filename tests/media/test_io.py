@@ -128,6 +128,15 @@ async def test_the_death_of_the_process_is_told(media: MediaPlane, faults: Fault
         await media.open("two", "127.0.0.1", on_event=lambda _: None)
 
 
+def threads(process: int) -> int:
+    return len(list(Path(f"/proc/{process}/task").iterdir()))
+
+
+async def test_the_tick_shares_its_work_with_no_thread(media: MediaPlane) -> None:
+    assert media.pid
+    assert threads(media.pid) == 2, "the clock's and the one that writes files"
+
+
 async def test_the_process_ends_with_its_control_plane() -> None:
     media = await spawn_media_process(ports=PORTS, capacity=1, on_fault=lambda _: None)
     child = media.pid

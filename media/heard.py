@@ -1,0 +1,58 @@
+"""What all streams heard in one tick, gathered into one event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .formats import Formats
+from .jitter import FRAME
+from .plane import HeardBatch
+from .streams import Rows, StreamTable
+
+
+@dataclass(frozen=True, slots=True)
+class HeardFrames:
+    """One frame each of unique rows, judged."""
+
+    rows: Rows
+    pcm: NDArray[np.int16]
+    speech: NDArray[np.bool_]
+    real: NDArray[np.bool_]
+    arrived: NDArray[np.float64]
+    """Of those that are real."""
+
+
+def gather(
+    parts: Sequence[HeardFrames], table: StreamTable, formats: Formats, now: float
+) -> list[HeardBatch]:
+    """The frames of one tick as one event, if there are any; a later part follows in each row."""
+    if not parts:
+        return []
+    together = parts[0] if len(parts) == 1 else _by_row(parts)
+    rows, frames = together.rows, np.ones(len(together.rows), np.int64)
+    if len(parts) > 1:
+        rows, frames = np.unique(rows, return_counts=True)
+    arrived = np.full(len(rows), now)
+    for part in parts:
+        some = np.flatnonzero(part.real)
+        arrived[np.searchsorted(rows, part.rows[some])] = part.arrived[some]
+    sample = formats.samples[rows]
+    formats.samples[rows] = sample + FRAME * frames
+    names = tuple(map(table.names.__getitem__, rows.tolist()))
+    pcm, speech, real = together.pcm, together.speech, together.real
+    return [HeardBatch(names, now, arrived, sample, frames, pcm, speech, real)]
+
+
+def _by_row(parts: Sequence[HeardFrames]) -> HeardFrames:
+    """All frames, those of a row beside one another and in order."""
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.argsort(rows, kind="stable")
+    return HeardFrames(
+        rows[order],
+        np.concatenate([part.pcm for part in parts])[order],
+        np.concatenate([part.speech for part in parts])[order],
+        np.concatenate([part.real for part in parts])[order],
+        np.concatenate([part.arrived for part in parts])[order],
+    )
