@@ -20,6 +20,8 @@ WINDOW = 16_384  # samples, 2 s
 DRIFT = 640  # samples, 80 ms
 BLOCK = 8_000  # samples written at a time
 BEHIND = 4_000  # samples that late packets may still change
+TURNS = 16  # ticks in which every row gets to write its block
+FULL = WINDOW - 8 * FRAME  # samples; after a stall nobody waits for a turn
 
 _NONE = np.iinfo(np.int64).max
 
@@ -92,8 +94,12 @@ class Recorder(Columns):
         self.fastest[rows] = _NONE
 
     def due(self, rows: Rows) -> Rows:
-        """The rows with a block to write."""
-        return rows[self.enabled[rows] & (self.clock[rows] - self.written[rows] >= BLOCK + BEHIND)]
+        """The rows with a block to write in this tick; those of a crowd take turns."""
+        waiting = np.where(self.enabled[rows], self.clock[rows] - self.written[rows], 0)
+        due = rows[waiting >= BLOCK + BEHIND]
+        if waiting.max(initial=0) >= FULL:
+            return due
+        return due[: len(rows) // TURNS + 1]
 
     def block(self, row: int, *, final: bool = False) -> bytes:
         """The next samples of the row, little-endian stereo; with `final` all that are left."""
