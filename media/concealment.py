@@ -123,13 +123,11 @@ class Concealment(Columns):
 def pitch_lags(history: Sound) -> Lags:
     """The lag at which each row's newest sound is most like older sound, of shape (rows, 320).
 
-    Every lag is tried: over all rows at once, coarse steps first would save a third of this and
-    lose some of the score. Between samples the likeness is taken for a parabola.
+    Between samples the likeness is taken for a parabola.
     """
-    newest = (history[:, -WINDOW:] * _WEIGHT)[:, :, None]
-    older = history[:, -WINDOW - MAX_LAG : -MIN_LAG]
-    product = (sliding_window_view(older, WINDOW, axis=1) @ newest)[:, :, 0]
-    energy = sliding_window_view(older**2, WINDOW, axis=1) @ _WEIGHT
+    older = history[:, -WINDOW - MAX_LAG : -MIN_LAG].astype(np.float64)
+    product = _correlated(older, history[:, -WINDOW:] * _WEIGHT)
+    energy = _correlated(older**2, _WEIGHT[None])
     likeness = product / np.sqrt(np.maximum(energy, LEAST_ENERGY))
     best = np.argmax(likeness, axis=1)
     middle = np.clip(best, 1, MAX_LAG - MIN_LAG - 1)
@@ -140,6 +138,16 @@ def pitch_lags(history: Sound) -> Lags:
     beside = np.where(peak, (a - c) / 2 / np.where(peak, bend, 1), 0)
     lag: Lags = np.rint((MAX_LAG - best - beside) * FINE).astype(np.int64)
     return lag
+
+
+def _correlated(older: NDArray[np.float64], newest: Sound) -> NDArray[np.float64]:
+    """Sums of products of `newest` with each window of `older`, by their spectra.
+
+    A window never reaches beyond the end, so nothing of what goes round in the transform is seen.
+    """
+    size = older.shape[1]
+    spectrum = np.fft.rfft(older) * np.fft.rfft(newest.astype(np.float64), size).conj()
+    return np.fft.irfft(spectrum, size)[:, : MAX_LAG - MIN_LAG + 1]
 
 
 def between(history: Sound) -> Sound:
