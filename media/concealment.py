@@ -11,10 +11,10 @@ Where this differs, the score of speech under loss says so (`bench/concealment.p
 - No delay. The appendix holds back 3.75 ms of good sound to overlap-add them with the period when
   the next frame is lost. Here they are with the recogniser already, so the period begins where it
   joins without a step: raised by the distance of the last sample from the one a period earlier, and
-  let down over a quarter of the period.
+  let down over a quarter of the period. The delay would add 0.005 to 0.02 of PESQ and no STOI.
 - The period is measured in quarters of a sample, so that the pitch stays. The correlation is over
   15 ms, the longest period, and weighs the newest samples most: the period is looked for that fits
-  at the join. Each of these is worth about as much as the delay.
+  at the join. Together they win back what the delay would give.
 - The second period is added after 40 ms instead of 10 ms and no third, as older sound is less like
   what was lost; and the overlap into the good frame does not grow with the loss, as good sound is
   better than made sound.
