@@ -22,13 +22,17 @@ from numpy.typing import NDArray
 
 from aywa.codecs import g711
 from aywa.media.concealment import (
+    FINE,
     FRAME,
     HISTORY,
+    MADE,
     MAX_LAG,
     MAX_OVERLAP,
     MIN_LAG,
     Concealment,
+    between,
     continuation,
+    overlaps,
     pitch_lags,
 )
 from aywa.providers.offline.engines import FLITE_VOICES, Engine, EngineMissing, Espeak, Flite
@@ -95,16 +99,15 @@ def repeated(frames: Frames, lost: Lost) -> Frames:
     """The last period repeated as it is, faded; the first good frame faded in over 4 ms."""
     out = frames.copy()
     ramp = np.arange(1, 33) / 33
-    gain = np.clip(1.2 - np.arange(HISTORY + FRAME) / 400, 0, 1)
+    gain = np.clip(1.2 - np.arange(4 * FRAME) / 400, 0, 1)
     for row in range(len(out)):
-        history, made, going = np.zeros(HISTORY), 0, np.zeros(0)
+        history, made, going = np.zeros(MADE), 0, np.zeros(0)
         for number in range(out.shape[1]):
             here = slice(min(made, 3) * FRAME, min(made, 3) * FRAME + FRAME)
             if lost[row, number]:
                 if made == 0:
                     lag = _plain_lag(history)
-                    going = history[HISTORY - lag + np.arange(HISTORY + FRAME) % lag] * gain
-                    going[HISTORY:] = 0
+                    going = history[MADE - lag + np.arange(4 * FRAME) % lag] * gain
                     here = slice(0, FRAME)
                 out[row, number] = going[here]
                 made += 1
@@ -119,7 +122,7 @@ def repeated(frames: Frames, lost: Lost) -> Frames:
 
 def _plain_lag(history: NDArray[np.float64]) -> int:
     lags = np.arange(MIN_LAG, MAX_LAG + 1)
-    older = sliding_window_view(history, FRAME)[HISTORY - FRAME - lags]
+    older = sliding_window_view(history, FRAME)[MADE - FRAME - lags]
     likeness = older @ history[-FRAME:] / (np.sqrt(np.sum(older**2, axis=1)) + 1)
     return int(lags[np.argmax(likeness)])
 
@@ -152,16 +155,16 @@ def delayed(frames: Frames, lost: Lost) -> Frames:
 
 def _fill_delayed(sound: NDArray[np.float32], begin: int, end: int) -> None:
     history = sound[None, begin - HISTORY : begin]
-    lags = pitch_lags(history)
-    lag = int(lags[0])
-    period = history[:, HISTORY - lag : HISTORY - lag + MAX_OVERLAP]
-    made = np.zeros(end - begin + HISTORY, np.float32)
-    made[: HISTORY + MAX_OVERLAP] = continuation(history, lags, period)[0][: len(made)]
-    overlap = lag // 4
+    lag, points = pitch_lags(history), between(history)
+    end_of_points = points.shape[1]
+    period = np.arange(-MAX_OVERLAP, MAX_OVERLAP) * FINE + end_of_points - int(lag[0])
+    around = points[:, period]
+    made = np.zeros(end - begin + MADE + MAX_OVERLAP, np.float32)
+    made[: MADE + MAX_OVERLAP] = continuation(points, lag, around[:, MAX_OVERLAP:])[0]
+    overlap = int(overlaps(lag)[0])
     into = np.arange(1, overlap + 1) / (overlap + 1)
     tail = slice(begin - overlap, begin)
-    before = sound[begin - overlap - lag : begin - lag].copy()
-    sound[tail] = sound[tail] * (1 - into) + before * into
+    sound[tail] = sound[tail] * (1 - into) + around[0, MAX_OVERLAP - overlap : MAX_OVERLAP] * into
     sound[begin:end] = made[: end - begin]
     good = sound[end : end + overlap]
     fall = into[: len(good)]

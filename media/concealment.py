@@ -1,20 +1,20 @@
 """Packet-loss concealment: a lost frame is filled with the last pitch periods, fading to silence.
 
 The algorithm of ITU-T G.711 Appendix I, on 20 ms frames and over all rows that lose one at once.
-The period is found by normalised cross-correlation, at half the rate first. Its end is
-overlap-added with what came before its begin over a quarter of a period, so that it goes round
-without a click. A long loss goes round more than one period, so that it does not hum. From 10 ms on
-the level falls by 20 % each 10 ms, to silence after 60 ms. The first good frame is overlap-added
-with the continued period.
+The period is found by normalised cross-correlation. Its end is overlap-added with what came before
+its begin over a quarter of a period, so that it goes round without a click. A long loss goes round
+more than one period, so that it does not hum. From 10 ms on the level falls by 20 % each 10 ms, to
+silence after 60 ms. The first good frame is overlap-added with the continued period.
 
 Where this differs, the score of speech under loss says so (`bench/concealment.py`):
 
 - No delay. The appendix holds back 3.75 ms of good sound to overlap-add them with the period when
   the next frame is lost. Here they are with the recogniser already, so the period begins where it
   joins without a step: raised by the distance of the last sample from the one a period earlier, and
-  let down over a quarter of the period.
-- The correlation is over 15 ms, the longest period, and weighs the newest samples most: the period
-  is looked for that fits at the join. This is worth more than the delay.
+  let down over a quarter of the period. The delay would add 0.005 to 0.02 of PESQ and no STOI.
+- The period is measured in quarters of a sample, so that the pitch stays. The correlation is over
+  15 ms, the longest period, and weighs the newest samples most: the period is looked for that fits
+  at the join. Together they win back what the delay would give.
 - The second period is added after 40 ms instead of 10 ms and no third, as older sound is less like
   what was lost; and the overlap into the good frame does not grow with the loss, as good sound is
   better than made sound.
@@ -31,9 +31,12 @@ MIN_LAG, MAX_LAG = 40, 120  # samples: 200 to 66 Hz
 WINDOW = 120  # samples that are correlated
 PERIODS = (1, 1, 2)
 """How many periods go round in the first lost frame and those after it; then all is silent."""
-FRAMES = len(PERIODS)
-HISTORY = FRAMES * FRAME  # samples; two of the longest periods and a quarter are needed
+MADE = len(PERIODS) * FRAME
+KEPT_FRAMES = 2  # two of the longest periods and a quarter are needed
+HISTORY = KEPT_FRAMES * FRAME
 MAX_OVERLAP = MAX_LAG // 4  # 3.75 ms
+FINE = 4
+"""Points between two samples at which a period may end."""
 
 LEAST_ENERGY = 250.0
 """Windows of less are silence, in which no period is looked for."""
@@ -41,26 +44,38 @@ LEAST_ENERGY = 250.0
 Pcm = NDArray[np.int16]
 Sound = NDArray[np.float32]
 Lags = NDArray[np.int64]
+"""Periods in points: samples times FINE."""
 
+_TAPS = 8
 _LONG = FRAME + MAX_OVERLAP
-_SPAN = np.arange(_LONG)
+_SPAN = np.arange(_LONG) * FINE
 _STEPS = np.arange(1, MAX_OVERLAP + 1, dtype=np.float32)
 _WEIGHT: Sound = ((np.arange(WINDOW) + 1) / WINDOW).astype(np.float32) ** 2
-_AFTER_MS = np.arange(HISTORY + MAX_OVERLAP) / 8
+_AFTER_MS = np.arange(MADE + MAX_OVERLAP) / 8
 _GAIN = np.clip(1 - 0.2 * np.maximum(_AFTER_MS / 10 - 1, 0), 0, 1).astype(np.float32)
+
+
+def _interpolation() -> Sound:
+    """Taps for the points after each sample, shape (taps, FINE): a windowed sinc."""
+    away = np.arange(_TAPS)[:, None] - _TAPS // 2 + 1 - np.arange(FINE) / FINE
+    taps: Sound = (np.sinc(away) * np.cos(np.pi * away / (_TAPS + 1)) ** 2).astype(np.float32)
+    return taps
+
+
+_BETWEEN = _interpolation()
 
 
 class Concealment(Columns):
     """The last sound of each row, and how it goes on while frames are lost."""
 
-    history: Pcm = column(np.int16, FRAMES, FRAME)
+    history: Pcm = column(np.int16, KEPT_FRAMES, FRAME)
     """A ring of frames, made ones among them."""
     newest: NDArray[np.int64] = column(np.int64)
     made: NDArray[np.int64] = column(np.int64)
     """Frames made in a row; no more are counted than sound."""
-    overlap: Lags = column(np.int64)
+    overlap: NDArray[np.int64] = column(np.int64)
     """Samples, a quarter of the period."""
-    continued: Pcm = column(np.int16, HISTORY + MAX_OVERLAP, scratch=True)
+    continued: Pcm = column(np.int16, MADE + MAX_OVERLAP, scratch=True)
     """What is heard from the first lost frame on; written when it is lost."""
 
     def remember(self, rows: Rows, pcm: Pcm) -> None:
@@ -84,91 +99,112 @@ class Concealment(Columns):
         if len(begun):
             self._begin(begun)
         made = self.made[rows]
-        at = np.minimum(made, FRAMES - 1)[:, None] * FRAME + np.arange(FRAME)
-        pcm: Pcm = np.where((made < FRAMES)[:, None], self.continued[rows[:, None], at], 0)
-        self.made[rows] = np.minimum(made + 1, FRAMES)
+        at = np.minimum(made, len(PERIODS) - 1)[:, None] * FRAME + np.arange(FRAME)
+        pcm: Pcm = np.where((made < len(PERIODS))[:, None], self.continued[rows[:, None], at], 0)
+        self.made[rows] = np.minimum(made + 1, len(PERIODS))
         self._push(rows, pcm)
         return pcm
 
     def _begin(self, rows: Rows) -> None:
-        order = (self.newest[rows][:, None] + 1 + np.arange(FRAMES)) % FRAMES
+        order = (self.newest[rows][:, None] + 1 + np.arange(KEPT_FRAMES)) % KEPT_FRAMES
         frames = self.history[rows[:, None], order]
         history = frames.reshape(len(rows), HISTORY).astype(np.float32)
-        lag = pitch_lags(history)
-        sound = continuation(history, lag, lead(history, lag))
-        self.overlap[rows] = lag // 4
+        lag, points = pitch_lags(history), between(history)
+        sound = continuation(points, lag, lead(points, lag))
+        self.overlap[rows] = overlaps(lag)
         self.continued[rows] = np.clip(np.rint(sound), -32_768, 32_767)
 
     def _push(self, rows: Rows, pcm: Pcm) -> None:
-        newest = (self.newest[rows] + 1) % FRAMES
+        newest = (self.newest[rows] + 1) % KEPT_FRAMES
         self.history[rows, newest] = pcm
         self.newest[rows] = newest
 
 
 def pitch_lags(history: Sound) -> Lags:
-    """The lag at which each row's newest sound is most like older sound, of shape (rows, 480)."""
-    older, newest = history[:, -WINDOW - MAX_LAG + 1 :], history[:, -WINDOW:]
-    coarse = _likeness(older[:, : 1 - MIN_LAG : 2], newest[:, 1::2], _WEIGHT[1::2])
-    lag = MAX_LAG - 2 * np.argmax(coarse, axis=1)
-    near = np.clip(lag - 1, MIN_LAG, MAX_LAG - 2)  # the three lags around it
-    row = np.arange(len(history))
-    at = HISTORY - WINDOW - 2 - near[:, None] + np.arange(WINDOW + 2)
-    fine = _likeness(history[row[:, None], at], newest, _WEIGHT)
-    found: Lags = near + 2 - np.argmax(fine, axis=1)
-    return found
+    """The lag at which each row's newest sound is most like older sound, of shape (rows, 320).
+
+    Between samples the likeness is taken for a parabola.
+    """
+    older = history[:, -WINDOW - MAX_LAG : -MIN_LAG].astype(np.float64)
+    product = _correlated(older, history[:, -WINDOW:] * _WEIGHT)
+    energy = _correlated(older**2, _WEIGHT[None])
+    likeness = product / np.sqrt(np.maximum(energy, LEAST_ENERGY))
+    best = np.argmax(likeness, axis=1)
+    middle = np.clip(best, 1, MAX_LAG - MIN_LAG - 1)
+    a, b, c = (likeness[np.arange(len(best)), middle + side] for side in (-1, 0, 1))
+    bend = a - 2 * b + c
+    # At the shortest and the longest lag there is no parabola to be seen.
+    peak = (best == middle) & (bend < 0)
+    beside = np.where(peak, (a - c) / 2 / np.where(peak, bend, 1), 0)
+    lag: Lags = np.rint((MAX_LAG - best - beside) * FINE).astype(np.int64)
+    return lag
 
 
-def lead(history: Sound, lag: Lags) -> Sound:
+def _correlated(older: NDArray[np.float64], newest: Sound) -> NDArray[np.float64]:
+    """Sums of products of `newest` with each window of `older`, by their spectra.
+
+    A window never reaches beyond the end, so nothing of what goes round in the transform is seen.
+    """
+    size = older.shape[1]
+    spectrum = np.fft.rfft(older) * np.fft.rfft(newest.astype(np.float64), size).conj()
+    return np.fft.irfft(spectrum, size)[:, : MAX_LAG - MIN_LAG + 1]
+
+
+def between(history: Sound) -> Sound:
+    """The history with FINE points a sample."""
+    padded = np.pad(history, ((0, 0), (_TAPS // 2 - 1, _TAPS // 2)), mode="edge")
+    points: Sound = sliding_window_view(padded, _TAPS, axis=1) @ _BETWEEN
+    return points.reshape(len(history), -1)
+
+
+def overlaps(lag: Lags) -> NDArray[np.int64]:
+    """A quarter of each period, in samples."""
+    return lag // (4 * FINE)
+
+
+def lead(points: Sound, lag: Lags) -> Sound:
     """How the period begins after the last good sample without a step, shape (rows, 30)."""
-    row = np.arange(len(history))
-    step = history[:, -1] - history[row, HISTORY - 1 - lag]
-    at = HISTORY - lag[:, None] + np.arange(MAX_OVERLAP)
-    begin: Sound = history[row[:, None], at] + step[:, None]
-    return begin
+    row = np.arange(len(points))[:, None]
+    begin = points.shape[1] - lag[:, None]
+    step = points[:, -FINE, None] - points[row, begin - FINE]
+    sound: Sound = points[row, begin + _SPAN[:MAX_OVERLAP]] + step
+    return sound
 
 
-def continuation(history: Sound, lag: Lags, begin: Sound) -> Sound:
+def continuation(points: Sound, lag: Lags, begin: Sound) -> Sound:
     """How each row's sound goes on after its history, 60 ms and silence, shape (rows, 510).
 
-    `begin` is faded into the period over its first quarter.
+    `points` is what `between` gave; `begin` is faded into the period over its first quarter.
     """
-    sound = np.zeros((len(history), HISTORY + MAX_OVERLAP), np.float32)
+    sound = np.zeros((len(points), MADE + MAX_OVERLAP), np.float32)
     sound[:, :MAX_OVERLAP] = begin
     for number, periods in enumerate(PERIODS):
         at = number * FRAME
-        part = _loop(history, lag, periods, at)
+        part = _loop(points, lag, periods, at)
         tail = sound[:, at : at + MAX_OVERLAP]
-        part[:, :MAX_OVERLAP] = _faded(tail, part[:, :MAX_OVERLAP], lag // 4)
+        part[:, :MAX_OVERLAP] = _faded(tail, part[:, :MAX_OVERLAP], overlaps(lag))
         sound[:, at : at + _LONG] = part
     return sound * _GAIN
 
 
-def _likeness(sound: Sound, newest: Sound, weight: Sound) -> Sound:
-    """Cross-correlation of `newest` with each window of `sound`, free of the older one's level."""
-    width = len(weight)
-    product = sliding_window_view(sound, width, axis=1) @ (newest * weight)[:, :, None]
-    energy = sliding_window_view(sound**2, width, axis=1) @ weight
-    likeness: Sound = product[:, :, 0] / np.sqrt(np.maximum(energy, LEAST_ENERGY))
-    return likeness
-
-
-def _loop(history: Sound, lag: Lags, periods: int, begin: int) -> Sound:
+def _loop(points: Sound, lag: Lags, periods: int, begin: int) -> Sound:
     """190 samples of the last periods going round, in phase with sound `begin` samples after them.
 
     The last quarter of a period fades into what came before the loop.
     """
-    length, overlap = periods * lag[:, None], lag[:, None] // 4
-    at = (begin % lag[:, None] + _SPAN) % length
-    row = np.arange(len(history))[:, None]
-    weight = np.clip((at - length + overlap + 1) / (overlap + 1), 0, 1).astype(np.float32)
-    sound = history[row, HISTORY - length + at]
-    # Where the weight is 0 the place is of no account and may be counted from the end.
-    before = history[row, HISTORY - 2 * length + at]
+    length, overlap = periods * lag[:, None], FINE * overlaps(lag)[:, None]
+    at = (FINE * begin % lag[:, None] + _SPAN) % length
+    weight = ((at - length + (overlap + 1)) / (overlap + 1)).astype(np.float32)
+    np.clip(weight, 0, 1, out=weight)
+    at += np.arange(1, len(points) + 1)[:, None] * points.shape[1] - length
+    sound = points.take(at)
+    # Where the weight is 0 this may be any place of the array.
+    before = points.take(at - length, mode="wrap")
     faded: Sound = sound + weight * (before - sound)
     return faded
 
 
-def _faded(out: Pcm | Sound, into: Pcm | Sound, overlap: Lags) -> Sound:
+def _faded(out: Pcm | Sound, into: Pcm | Sound, overlap: NDArray[np.int64]) -> Sound:
     """One sound faded into another, shape (rows, 30), over the first `overlap` samples of each."""
     weight = np.minimum(_STEPS / (overlap[:, None] + 1), 1).astype(np.float32)
     faded: Sound = out * (1 - weight) + into * weight
