@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..base.ids import Entropy
 from . import plane
+from .bridges import MOST
 from .capture import Capture
 from .datagrams import NO_ADDRESS, AddressBook, Datagrams, Received
 from .dtls import Certificate, Dtls
@@ -98,7 +99,7 @@ class Engine:
         ]
         self.table = StreamTable(members, capacity=capacity)
         line = Line(self.book, self._peers, self._reception, self._tally)
-        self._hearing = Hearing(self.table, line, self._recorder)
+        self._hearing = Hearing(self.table, line, self._recorder, self._speaking.bridges)
         for columns in self._hearing.members():
             self.table.join(columns)
 
@@ -131,9 +132,43 @@ class Engine:
                 self._capture.sip(row, command)
             case plane.CloseStream():
                 self._close(row, command.stream, now, wall, output)
+            case plane.Bridge() | plane.LeaveBridge() | plane.Tap() | plane.Record():
+                output.events += self._arrange(row, command, now)
+            case plane.Measure():
+                report = self._stream_report(row)
+                output.events.append(plane.Measured(command.stream, now, report))
             case _:
                 output.events += self._speaking.handle(row, command, now)
         return output
+
+    def _arrange(
+        self,
+        row: int,
+        command: plane.Bridge | plane.LeaveBridge | plane.Tap | plane.Record,
+        now: float,
+    ) -> list[plane.Event]:
+        """Carry out a command about where sound goes."""
+        match command:
+            case plane.Bridge():
+                return [self._bridge(row, command, now)]
+            case plane.LeaveBridge():
+                self._speaking.bridges.leave(row)
+            case plane.Tap():
+                self._hearing.formats.tapped[row] = command.on
+            case plane.Record():
+                self._recorder.muted[row] = not command.on
+        return []
+
+    def _bridge(self, row: int, command: plane.Bridge, now: float) -> plane.Event:
+        streams = self.table.streams
+        strange = [name for name in command.others if name not in streams]
+        if strange:
+            reason = f"{strange[0]!r} is no stream of this media process"
+        elif not self._speaking.bridges.join([row, *(streams[name] for name in command.others)]):
+            reason = f"a bridge is of 2 to {MOST} streams, not of these {len(command.others) + 1}"
+        else:
+            return plane.Bridged(command.stream, now, command.others)
+        return plane.BridgeFailed(command.stream, now, reason)
 
     def tick(self, now: float, wall: float, received: Received) -> Output:
         """One 20 ms step; `now` is monotonic seconds, `wall` epoch seconds."""
@@ -302,10 +337,17 @@ class Engine:
             unauthentic=int(self._srtp.rejected[row]),
             wrong_payload_type=int(tally.wrong_payload_type[row]),
             comfort_noise=int(tally.comfort_noise[row]),
+            drift_ppm=self._drift(row),
+            underruns=int(self._speaking.bridges.playout.underruns[row]),
+            held_ms=self._speaking.bridges.held_ms(row),
             **heard,
             jitter_ms=round(float(reception.jitter[row]) / 8, 2),
             round_trip_ms=None if np.isnan(way) else round(way * 1000, 2),
         )
+
+    def _drift(self, row: int) -> float | None:
+        ppm = self._hearing.drift.ppm(row)
+        return None if ppm is None else round(ppm, 1)
 
 
 __all__ = ["Block", "Engine", "Output", "TableFull"]

@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from .plane import Command, EndPlay, Play
+from .plane import Command, EndPlay, Mark, Play
 from .playout import AHEAD
 
 PENDING_SAMPLES = 8_000 * 600  # ten minutes; a reply beyond is cut
@@ -51,6 +51,12 @@ class PlayoutFeed:
             return []
         self._complete = True
         return [] if self._pending else [EndPlay(self._stream, generation)]
+
+    def mark(self, generation: int, name: str) -> list[Command]:
+        """Tell when everything that was given of the generation so far has left."""
+        if generation != self._generation:
+            return []
+        return [Mark(self._stream, generation, self._sent + self._waiting, name)]
 
     def played(self, generation: int, samples: int) -> list[Command]:
         """The engine has come to `samples` of the generation."""

@@ -30,6 +30,8 @@ class Formats(Columns):
     event_clock: NDArray[np.int64] = column(np.int64, default=EVENT_CLOCK)
     samples: NDArray[np.int64] = column(np.int64)
     """Heard so far."""
+    tapped: NDArray[np.bool_] = column(np.bool_, default=True)
+    """What is heard is told."""
     packet_at: NDArray[np.float64] = column(np.float64)
     """When the last valid packet came."""
 

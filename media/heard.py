@@ -27,7 +27,10 @@ class HeardFrames:
 def gather(
     parts: Sequence[HeardFrames], table: StreamTable, formats: Formats, now: float
 ) -> list[HeardBatch]:
-    """The frames of one tick as one event, if there are any; a later part follows in each row."""
+    """The frames of one tick as one event, if there are any; a later part follows in each row.
+
+    Rows that are not tapped are left out.
+    """
     if not parts:
         return []
     together = parts[0] if len(parts) == 1 else _by_row(parts)
@@ -40,8 +43,15 @@ def gather(
         arrived[np.searchsorted(rows, part.rows[some])] = part.arrived[some]
     sample = formats.samples[rows]
     formats.samples[rows] = sample + FRAME * frames
-    names = tuple(map(table.names.__getitem__, rows.tolist()))
     pcm, speech, real = together.pcm, together.speech, together.real
+    told = formats.tapped[rows]
+    if not told.all():
+        kept = np.repeat(told, frames)
+        pcm, speech, real = pcm[kept], speech[kept], real[kept]
+        rows, arrived, sample, frames = rows[told], arrived[told], sample[told], frames[told]
+        if not len(rows):
+            return []
+    names = tuple(map(table.names.__getitem__, rows.tolist()))
     return [HeardBatch(names, now, arrived, sample, frames, pcm, speech, real)]
 
 

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 from ..codecs.wideband import wideband_codec
+from .bridges import Bridges
 from .comfort import ComfortNoise
 from .concealment import Concealment
 from .datagrams import Received
+from .drift import Drift
 from .formats import Formats
 from .heard import HeardFrames, gather
 from .intake import EVENT_TAIL_S, Intake, Line
@@ -30,8 +32,11 @@ FRAMES_PER_TICK = 6
 class Hearing:
     """The stages between the sockets and the conversation."""
 
-    def __init__(self, table: StreamTable, line: Line, recorder: Recorder) -> None:
+    def __init__(
+        self, table: StreamTable, line: Line, recorder: Recorder, bridges: Bridges
+    ) -> None:
         self._table = table
+        self._bridges = bridges
         self._reception = line.reception
         self._tally = line.tally
         self._recorder = recorder
@@ -41,6 +46,7 @@ class Hearing:
         self.gate = SpeechGate()
         self.tone_keys = ToneKeys()
         self.comfort = ComfortNoise()
+        self.drift = Drift()
         self._intake = Intake(
             table,
             line,
@@ -61,6 +67,7 @@ class Hearing:
             self.gate,
             self.tone_keys,
             self.comfort,
+            self.drift,
         )
 
     def close(self, row: int) -> None:
@@ -95,6 +102,7 @@ class Hearing:
         silence = self.jitter.silence(rows, now)
         if len(silence.rows):
             digits += self._keep(silence, heard, now)
+        self.drift.tick(rows)
         expired = self._intake.digits.expire(now)
         return [*gather(heard, self._table, self.formats, now), *digits, *expired]
 
@@ -107,6 +115,9 @@ class Hearing:
         if quiet.any():
             speech[quiet] = self.gate.speaking[rows[quiet]] = False
         self._recorder.heard(rows, frames.position, pcm, frames.real | frames.lost)
+        self._bridges.heard(frames, pcm)
+        real = np.flatnonzero(frames.real)
+        self.drift.note(rows[real], frames.arrived[real], frames.position[real])
         heard.append(HeardFrames(rows, pcm, speech, frames.real, frames.arrived))
         return digits
 

@@ -134,6 +134,58 @@ class SendDigits:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Answered by MarkReached when `sample` samples of the generation have left; never, if they
+    do not. A stream keeps so many marks (`marks.MOST`); the oldest give way."""
+
+    stream: str
+    generation: int
+    sample: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """From now on the stream and `others` of the same engine hear one another, three at most.
+
+    A bridge that one of them was in goes on without it. Answered by Bridged or BridgeFailed.
+    """
+
+    stream: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveBridge:
+    """The stream hears no other any more; of a bridge of two nothing is left."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """Whether the stream's Heard is told; what is heard goes on to recording and bridge."""
+
+    stream: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Whether sound is recorded: what is said meanwhile is silence in the recording."""
+
+    stream: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Tell how the stream fares. Answered by Measured."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureSip:
     """Write one SIP message, as it crossed the wire, into the stream's capture.
 
@@ -164,6 +216,12 @@ Command = (
     | Resume
     | Flush
     | SendDigits
+    | Mark
+    | Bridge
+    | LeaveBridge
+    | Tap
+    | Record
+    | Measure
     | CaptureSip
     | CloseStream
 )
@@ -283,6 +341,43 @@ class Played:
     generation: int
     at: float
     samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReached:
+    """Everything before the mark left; `at` is when the last packet of it was sent."""
+
+    stream: str
+    generation: int
+    at: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """The stream hears the others it was joined with."""
+
+    stream: str
+    at: float
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeFailed:
+    """Nobody was joined; `reason` is a sentence for an operator."""
+
+    stream: str
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How the stream fares so far."""
+
+    stream: str
+    at: float
+    report: StreamReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +516,10 @@ Event = (
     | DigitsSent
     | PlayStarted
     | Played
+    | MarkReached
+    | Bridged
+    | BridgeFailed
+    | Measured
     | Room
     | Paused
     | Flushed

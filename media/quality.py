@@ -50,6 +50,12 @@ class StreamReport:
     """The same as a mean opinion score, 1 to 4.5."""
     jitter_ms: float = 0.0
     round_trip_ms: float | None = None
+    drift_ppm: float | None = None
+    """By how many millionths the peer's clock is fast; None if that is not known yet."""
+    underruns: int = 0
+    """How often another caller of the same bridge had to wait for this one's sound."""
+    held_ms: float = 0.0
+    """How long it is held for them now."""
 
     def as_document(self) -> dict[str, float | int | None]:
         """The report as the timeline shows it."""

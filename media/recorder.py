@@ -34,6 +34,8 @@ class Recorder(Columns):
     right: NDArray[np.int16] = column(np.int16, WINDOW)
     """The assistant."""
     enabled: NDArray[np.bool_] = column(np.bool_)
+    muted: NDArray[np.bool_] = column(np.bool_)
+    """What is said meanwhile is not kept; time goes on."""
     began: NDArray[np.float64] = column(np.float64)
     anchor: NDArray[np.int64] = column(np.int64)
     """Our sample at the sender's sample 0."""
@@ -61,7 +63,7 @@ class Recorder(Columns):
 
     def sent(self, rows: Rows, pcm: NDArray[np.int16]) -> None:
         """Keep what the rows send in this tick."""
-        self._place(self.right, rows, self.clock[rows], pcm, self.enabled[rows])
+        self._place(self.right, rows, self.clock[rows], pcm, self._keeps(rows))
 
     def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
         """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""
@@ -86,7 +88,7 @@ class Recorder(Columns):
     ) -> None:
         """Keep those frames of unique rows that `passed`; `position` is the sender's time."""
         place = self.anchor[rows] + position
-        self._place(self.left, rows, place, pcm, passed & self.enabled[rows])
+        self._place(self.left, rows, place, pcm, passed & self._keeps(rows))
 
     def forget_anchor(self, rows: Rows) -> None:
         """The sender's clock began anew."""
@@ -114,6 +116,10 @@ class Recorder(Columns):
         data = b"".join(self._cut_out(row, piece) for piece in pieces)
         self.written[row] = end
         return bytes(4 * pad) + data
+
+    def _keeps(self, rows: Rows) -> NDArray[np.bool_]:
+        keeps: NDArray[np.bool_] = self.enabled[rows] & ~self.muted[rows]
+        return keeps
 
     def _cut_out(self, row: int, piece: slice) -> bytes:
         """The samples as they are written; silence takes their place."""

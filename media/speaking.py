@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from ..base.ids import Entropy
 from . import plane
+from .bridges import Bridges
 from .keys import KeyFrame, Keys
+from .marks import Marks
 from .pacing import Pacing
 from .playout import Playout, Spoken
 from .rtp.columns import HEADER_SIZE
@@ -43,6 +45,8 @@ class Speaking:
 
     def __init__(self) -> None:
         self.playout = Playout()
+        self.bridges = Bridges()
+        self.marks = Marks()
         self.keys = Keys()
         self.pacing = Pacing()
         self.sender = Sender()
@@ -50,7 +54,7 @@ class Speaking:
 
     def members(self) -> tuple[Columns, ...]:
         """The columns to be grown and reset with the table."""
-        return (self.playout, self.keys, self.pacing, self.sender)
+        return (self.playout, self.keys, self.pacing, self.sender, *self.bridges.members())
 
     def open(self, row: int, entropy: Entropy) -> None:
         """Give the row its random starting numbers."""
@@ -58,6 +62,8 @@ class Speaking:
 
     def close(self, row: int) -> None:
         """Forget what is kept outside the columns."""
+        self.bridges.leave(row)
+        self.marks.forget(row)
         for columns in self.members():
             columns.reset(row)
 
@@ -69,7 +75,7 @@ class Speaking:
 
     def handle(self, row: int, command: plane.Command, now: float) -> list[plane.Event]:
         """Carry out a command that says what a stream is to send."""
-        stream, playout = command.stream, self.playout
+        playout = self.playout
         match command:
             case plane.Play(generation=generation, pcm=pcm):
                 playout.play(row, generation, pcm)
@@ -77,16 +83,22 @@ class Speaking:
                 playout.end(row, generation)
             case plane.Resume(generation=generation, rewind=rewind):
                 playout.resume(row, generation, rewind)
-            case plane.Pause(generation=generation):
-                left = playout.pause(row, generation)
-                return [] if left is None else [plane.Paused(stream, generation, now, left)]
-            case plane.Flush(generation=generation):
-                left = playout.flush(row, generation)
-                return [] if left is None else [plane.Flushed(stream, generation, now, left)]
+            case plane.Pause() | plane.Flush():
+                return self._stop(row, command, now)
+            case plane.Mark():
+                self.marks.put(row, command)
             case plane.SendDigits():
                 if not self.keys.press(row, command):
-                    return [plane.DigitsSent(stream, now, "")]
+                    return [plane.DigitsSent(command.stream, now, "")]
         return []
+
+    def _stop(self, row: int, command: plane.Pause | plane.Flush, now: float) -> list[plane.Event]:
+        stream, generation = command.stream, command.generation
+        if isinstance(command, plane.Pause):
+            left = self.playout.pause(row, generation)
+            return [] if left is None else [plane.Paused(stream, generation, now, left)]
+        left = self.playout.flush(row, generation)
+        return [] if left is None else [plane.Flushed(stream, generation, now, left)]
 
     def speak(self, table: StreamTable, rows: Rows, now: float) -> Utterance:
         """The packets of `rows`, those of the streams that may send."""
@@ -95,6 +107,7 @@ class Speaking:
         spoken = self.playout.frame(rows, busy)
         pcm, active = spoken.pcm, spoken.active
         events = self._told(table, rows, spoken, now)
+        self.bridges.mix(rows, pcm, active)
         pressed: dict[int, KeyFrame] = {}
         if self.keys.pressing:
             pressed = self._press(table, rows, spoken, now, events)
@@ -184,6 +197,7 @@ class Speaking:
         for row in spoken.ended.tolist():
             generation, left = int(playout.generation[row]), int(playout.furthest[row])
             events.append(plane.Played(table.names[row], generation, now, left))
+        events += self.marks.reached(playout, now)
         # Not all streams in the same tick: every tick shall cost the same.
         due = rows[spoken.active & (rows % ROOM_TICKS == self._ticks % ROOM_TICKS)]
         generations, read = playout.generation[due].tolist(), playout.read[due].tolist()

@@ -105,6 +105,30 @@ class MediaStream:
         self._feed.drop(generation)
         self._send(plane.Flush(self.id, generation))
 
+    def mark(self, generation: int, name: str) -> None:
+        """MarkReached follows when everything given so far of the generation has left."""
+        self._send(*self._feed.mark(generation, name))
+
+    def bridge(self, *others: "MediaStream") -> None:
+        """Let the callers hear one another; Bridged or BridgeFailed follows."""
+        self._send(plane.Bridge(self.id, tuple(other.id for other in others)))
+
+    def leave_bridge(self) -> None:
+        """Hear no other caller, and be heard by none."""
+        self._send(plane.LeaveBridge(self.id))
+
+    def tap(self, on: bool) -> None:
+        """Whether Heard is told."""
+        self._send(plane.Tap(self.id, on))
+
+    def record(self, on: bool) -> None:
+        """Whether sound is recorded; silence takes its place."""
+        self._send(plane.Record(self.id, on))
+
+    def measure(self) -> None:
+        """Measured follows."""
+        self._send(plane.Measure(self.id))
+
     def send_digits(
         self, digits: str, *, tone_ms: int = 160, gap_ms: int = 80, in_band: bool = False
     ) -> None:
