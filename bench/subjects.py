@@ -135,6 +135,8 @@ class Engine:
         reports = await asyncio.gather(*(stream.close() for stream in self.streams))
         await self._media.close()
         self._rtcp.close()
+        if not all(report.packets_received for report in reports):
+            return None  # too busy to tell
         return sum(report.lost + report.late for report in reports)
 
 
