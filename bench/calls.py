@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from aywa.media import MediaError
 from bench import flush, rig
 from bench.relay import Relay
 from bench.rig import Figures, Plan, RigError
@@ -71,8 +72,11 @@ def scratch(calls: int) -> Iterator[tuple[Path, int, int]]:
 async def measured(name: str, plan: Plan) -> Figures:
     """One subject, once. Raises RigError."""
     with scratch(plan.calls) as (folder, first, peers):
-        subject = await SUBJECTS[name].start(plan, first, peers, folder)
-        return await rig.measure(subject, plan, peers)
+        try:
+            subject = await SUBJECTS[name].start(plan, first, peers, folder)
+            return await rig.measure(subject, plan, peers)
+        except MediaError as error:
+            raise RigError(str(error)) from error
 
 
 async def compare(plans: Sequence[Plan], rounds: int, peers: Sequence[str]) -> bool:

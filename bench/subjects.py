@@ -88,18 +88,16 @@ class Engine:
         self.pid = media.pid
         self.ports: list[int] = []
         self.idle_kib = kib
-        self.fault: str | None = None
 
     @classmethod
     async def start(cls, plan: Plan, first: int, peers: int, folder: Path) -> "Engine":
         """Open and configure the streams; each one speaks to a port from `peers` and records."""
-        faults: list[str] = []
         spare = 20
         with rig.subject_place():
             media = await spawn_media_process(
                 ports=(first, first + 2 * (plan.calls + spare) - 1),
                 capacity=plan.calls + 1,
-                on_fault=faults.append,
+                on_fault=print,
             )
         assert media.pid is not None
         engine = cls(media, rig.resident_kib(media.pid))
