@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aywa.media import plane
-from aywa.media.io.client import MediaPlane, MediaStream, spawn_media_process
+from aywa.media.io.client import MediaPlane
+from aywa.media.io.spawn import spawn_media_process
+from aywa.media.io.stream import MediaStream
 from aywa.media.sdp import Negotiated
 from aywa.sip.message import parse_message
 from bench import rig

@@ -13,8 +13,9 @@ from typing import Literal
 from ..base.errors import AywaError
 from ..base.ids import Entropy
 from ..media import MediaError, plane
-from ..media.io.client import MediaPlane, MediaStream
+from ..media.io.client import MediaPlane
 from ..media.io.engines import MediaEngines
+from ..media.io.stream import MediaStream
 from ..media.quality import StreamReport
 from ..media.sdp import (
     MediaPolicy,

@@ -24,7 +24,7 @@ from ..codecs import wav
 from ..codecs.pcm import Pcm
 from ..codecs.resample import resampled
 from ..media import plane
-from ..media.io.client import spawn_media_process
+from ..media.io.spawn import spawn_media_process
 from ..providers.catalog import ProviderCatalog
 from ..sip import UserAgentSettings
 from ..sip.events import SipEvent

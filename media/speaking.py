@@ -37,7 +37,7 @@ class Utterance:
     rows: Rows
     pcm: NDArray[np.int16]
     packets: list[Packets]
-    events: list[plane.Event]
+    events: list[plane.Told]
 
 
 class Speaking:
@@ -171,7 +171,7 @@ class Speaking:
         rows: Rows,
         spoken: Spoken,
         now: float,
-        events: list[plane.Event],
+        events: list[plane.Told],
     ) -> dict[int, KeyFrame]:
         """Put the digits' tones into the sound; gives what is sent, by row."""
         pressed = {}
@@ -185,11 +185,9 @@ class Speaking:
                 events.append(plane.DigitsSent(table.names[row], now, finished))
         return pressed
 
-    def _told(
-        self, table: StreamTable, rows: Rows, spoken: Spoken, now: float
-    ) -> list[plane.Event]:
+    def _told(self, table: StreamTable, rows: Rows, spoken: Spoken, now: float) -> list[plane.Told]:
         """What the conversation is told of its generations."""
-        events: list[plane.Event] = []
+        events: list[plane.Told] = []
         playout = self.playout
         for row in spoken.began.tolist():
             generation = int(playout.generation[row])
@@ -200,7 +198,7 @@ class Speaking:
         events += self.marks.reached(playout, now)
         # Not all streams in the same tick: every tick shall cost the same.
         due = rows[spoken.active & (rows % ROOM_TICKS == self._ticks % ROOM_TICKS)]
-        generations, read = playout.generation[due].tolist(), playout.read[due].tolist()
-        for row, generation, samples in zip(due.tolist(), generations, read, strict=True):
-            events.append(plane.Room(table.names[row], generation, samples))
+        if len(due):
+            names = tuple(map(table.names.__getitem__, due.tolist()))
+            events.append(plane.RoomBatch(names, playout.generation[due], playout.read[due]))
         return events

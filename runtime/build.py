@@ -19,8 +19,8 @@ from ..calls.call import House
 from ..calls.desk import Desk
 from ..calls.restart import end_abandoned_calls
 from ..calls.timeline import Timeline
-from ..media.io.client import spawn_media_process
 from ..media.io.engines import MediaEngines
+from ..media.io.spawn import spawn_media_process
 from ..providers.catalog import ProviderCatalog
 from ..providers.offline.demo import DEMO_ASSISTANT
 from ..store.sqlite import SqliteStore

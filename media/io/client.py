@@ -1,37 +1,20 @@
-"""The control plane's side of the media plane: asyncio, the same verbs wherever the engine runs."""
+"""The control plane's side of one engine: asyncio, the same verbs wherever the engine runs."""
 
 import asyncio
-import contextlib
 import logging
-import socket
-import sys
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import Literal, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...codecs.tones import DTMF
-from ...codecs.wideband import require
 from .. import MediaError, plane
-from ..feed import PlayoutFeed
-from ..keys import MAX_WAITING
 from ..quality import StreamReport
-from ..sdp import Dtls, Negotiated, Sdes
-from . import wire
 from .ports import QUARANTINE_S
-from .process import READY
-from .transport import Kind
+from .stream import MediaStream
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-READ = 1 << 20  # octets taken from the socket at a time
-START_S = 15.0
-ONE_THREAD = "import os; os.putenv('OPENBLAS_NUM_THREADS', '1')"
-"""Run before NumPy is loaded: a tick that waits for a helper thread of its waits milliseconds."""
 CLOSE_S = 5.0
 MAX_FREED = 4_096  # ports remembered for QUARANTINE_S after their streams
 
@@ -46,126 +29,6 @@ class Link(Protocol):
     async def close(self) -> None:
         """End the engine."""
         ...
-
-
-class MediaStream:
-    """One open RTP stream."""
-
-    def __init__(self, media: "MediaPlane", opened: plane.Opened) -> None:
-        self.id = opened.stream
-        self.port = opened.port
-        """RTP is received here, RTCP on the next port."""
-        self.fingerprint = opened.fingerprint
-        """Of the certificate that a DTLS handshake shows."""
-        self._media = media
-        self._feed = PlayoutFeed(opened.stream)
-
-    def configure(self, agreed: Negotiated) -> None:
-        """Apply the outcome of an offer/answer. Raises WidebandUnavailable."""
-        require(agreed.codec)
-        keys = agreed.security if isinstance(agreed.security, Sdes) else None
-        dtls = agreed.security if isinstance(agreed.security, Dtls) else None
-        self._send(
-            plane.ConfigureStream(
-                stream=self.id,
-                remote_host=agreed.remote_host,
-                remote_port=agreed.remote_port,
-                remote_rtcp_port=agreed.remote_rtcp_port,
-                codec=agreed.codec,
-                payload_type=agreed.payload_type,
-                event_payload_type=agreed.event_payload_type,
-                event_clock_rate=agreed.event_clock_rate,
-                direction=agreed.direction,
-                ptime_ms=agreed.ptime_ms,
-                comfort_noise_payload_type=agreed.comfort_noise_payload_type,
-                srtp=(keys.suite, keys.local_key, keys.remote_key) if keys else None,
-                dtls=(dtls.active, dtls.association, dtls.fingerprints) if dtls else None,
-                rtcp_mux=agreed.rtcp_mux,
-            )
-        )
-
-    def play(self, generation: int, pcm: NDArray[np.int16]) -> None:
-        """Append 8 kHz audio of any length to what is sent; a newer generation cuts the older."""
-        self._send(*self._feed.play(generation, pcm))
-
-    def end_play(self, generation: int) -> None:
-        """No more audio comes for the generation; Played follows its last sample."""
-        self._send(*self._feed.end(generation))
-
-    def pause(self, generation: int) -> None:
-        """Freeze playout; Paused follows."""
-        self._send(plane.Pause(self.id, generation))
-
-    def resume(self, generation: int, rewind: int = 0) -> None:
-        """Go on, `rewind` samples before where playout was frozen."""
-        self._send(plane.Resume(self.id, generation, rewind))
-
-    def flush(self, generation: int) -> None:
-        """Drop what has not left of the generation and older ones; Flushed follows."""
-        self._feed.drop(generation)
-        self._send(plane.Flush(self.id, generation))
-
-    def mark(self, generation: int, name: str) -> None:
-        """MarkReached follows when everything given so far of the generation has left."""
-        self._send(*self._feed.mark(generation, name))
-
-    def bridge(self, *others: "MediaStream") -> None:
-        """Let the callers hear one another; Bridged or BridgeFailed follows."""
-        self._send(plane.Bridge(self.id, tuple(other.id for other in others)))
-
-    def leave_bridge(self) -> None:
-        """Hear no other caller, and be heard by none."""
-        self._send(plane.LeaveBridge(self.id))
-
-    def tap(self, on: bool) -> None:
-        """Whether Heard is told."""
-        self._send(plane.Tap(self.id, on))
-
-    def record(self, on: bool) -> None:
-        """Whether sound is recorded; silence takes its place."""
-        self._send(plane.Record(self.id, on))
-
-    def measure(self) -> None:
-        """Measured follows."""
-        self._send(plane.Measure(self.id))
-
-    def send_digits(
-        self, digits: str, *, tone_ms: int = 160, gap_ms: int = 80, in_band: bool = False
-    ) -> None:
-        """Press keys (0-9 * # A-D); what plays waits, DigitsSent follows. Raises ValueError."""
-        if strange := set(digits.upper()) - set(DTMF):
-            raise ValueError(
-                f"{sorted(strange)} cannot be dialled: expected digits, *, # or A to D"
-            )
-        if len(digits) > MAX_WAITING:
-            raise ValueError(f"{len(digits)} digits at once, expected at most {MAX_WAITING}")
-        self._send(plane.SendDigits(self.id, digits, tone_ms, gap_ms, in_band))
-
-    def capture_sip(
-        self,
-        *,
-        at: float,
-        source: tuple[str, int],
-        destination: tuple[str, int],
-        transport: Literal["udp", "tcp", "tls"],
-        payload: bytes,
-    ) -> None:
-        """Write a SIP message into the capture; `at` is epoch seconds."""
-        self._send(plane.CaptureSip(self.id, at, source, destination, transport, payload))
-
-    async def close(self) -> StreamReport:
-        """Close the stream; its files are complete afterwards."""
-        return await self._media.close_stream(self.id)
-
-    def take(self, event: plane.Event) -> None:
-        """Keep up with playout."""
-        match event:
-            case plane.Room() | plane.Played():
-                self._send(*self._feed.played(event.generation, event.samples))
-
-    def _send(self, *commands: plane.Command) -> None:
-        if commands:
-            self._media.send(list(commands))
 
 
 class MediaPlane:
@@ -265,17 +128,15 @@ class MediaPlane:
             case plane.HeardBatch():
                 for heard in event.each():
                     self._tell(heard.stream, heard)
-            case plane.Opened():
-                _settle(self._opening.get(event.stream), event)
-            case plane.OpenFailed():
-                _settle(self._opening.get(event.stream), MediaError(event.reason))
-            case plane.Closed():
-                _settle(self._closing.get(event.stream), event.report)
+            case plane.RoomBatch():
+                for room in event.each():
+                    self._take(room)
             case plane.EngineLoad():
                 self.load = event
+            case plane.Opened() | plane.OpenFailed() | plane.Closed():
+                self._settle(event)
             case _:
-                if stream := self._streams.get(event.stream):
-                    stream.take(event)
+                self._take(event)
                 self._tell(event.stream, event)
 
     def lose(self, why: str) -> None:
@@ -289,6 +150,20 @@ class MediaPlane:
             _settle(closing, StreamReport())
         for stream in list(self._streams):
             self._tell(stream, plane.StreamLost(stream, why))
+
+    def _settle(self, event: plane.Opened | plane.OpenFailed | plane.Closed) -> None:
+        """Tell who waits for it."""
+        match event:
+            case plane.Opened():
+                _settle(self._opening.get(event.stream), event)
+            case plane.OpenFailed():
+                _settle(self._opening.get(event.stream), MediaError(event.reason))
+            case plane.Closed():
+                _settle(self._closing.get(event.stream), event.report)
+
+    def _take(self, event: plane.Event) -> None:
+        if stream := self._streams.get(event.stream):
+            stream.take(event)
 
     def _tell(self, stream: str, event: plane.Event) -> None:
         listener = self._listeners.get(stream)
@@ -307,130 +182,3 @@ def _settle(future: "asyncio.Future[T] | None", result: T | Exception) -> None:
         future.set_exception(result)
     else:
         future.set_result(result)
-
-
-class _ProcessLink:
-    """The socket to a media process, and the process."""
-
-    def __init__(self, end: socket.socket, process: asyncio.subprocess.Process) -> None:
-        self._socket = end
-        self._process = process
-        self._unsent = bytearray()
-        self.pid = process.pid
-
-    @classmethod
-    async def to_new_process(cls, arguments: list[str]) -> "_ProcessLink":
-        """Start a media process. Raises MediaError."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        # The child finds the package where this process found it, installed or not.
-        path = f"import sys; sys.path[:] = {sys.path!r}"
-        code = f"{ONE_THREAD}; {path}; from {__package__}.process import main; main()"
-        with contextlib.ExitStack() as unowned, contextlib.closing(theirs):
-            unowned.callback(ours.close)  # until there is a link that closes it
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *("-c", code, "--fd", str(theirs.fileno()), *arguments),
-                    pass_fds=[theirs.fileno()],
-                    stdin=asyncio.subprocess.DEVNULL,
-                )
-            except OSError as error:
-                raise MediaError(f"a media process cannot be started: {error.strerror}") from error
-            unowned.pop_all()
-        return cls(ours, process)
-
-    async def is_ready(self) -> bool:
-        """Wait until the process serves; one that does not is ended."""
-        ready = b""
-        loop = asyncio.get_running_loop()
-        try:
-            with contextlib.suppress(TimeoutError):
-                ready = await asyncio.wait_for(loop.sock_recv(self._socket, 1), START_S)
-        finally:
-            if ready != READY:
-                await self.close()
-        return ready == READY
-
-    def read(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
-        """Tell what the process says, and when it is gone."""
-        loop = asyncio.get_running_loop()
-
-        def read() -> None:
-            try:
-                data = self._socket.recv(READ)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if data:
-                on_data(data)
-                return
-            loop.remove_reader(self._socket.fileno())
-            on_end()
-
-        loop.add_reader(self._socket.fileno(), read)
-
-    def send(self, commands: list[plane.Command]) -> None:
-        self._unsent += wire.pack(commands)
-        self._flush()
-
-    def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._unsent:
-                del self._unsent[: self._socket.send(self._unsent)]
-            loop.remove_writer(self._socket.fileno())
-        except BlockingIOError:
-            loop.add_writer(self._socket.fileno(), self._flush)
-        except OSError:
-            self._unsent.clear()  # the reader learns of the loss
-
-    async def close(self) -> None:
-        if self._socket.fileno() >= 0:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._socket.fileno())
-            loop.remove_writer(self._socket.fileno())
-            self._socket.close()
-        try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), CLOSE_S)
-        finally:
-            if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
-                await self._process.wait()
-
-
-async def spawn_media_process(
-    *,
-    ports: tuple[int, int],
-    capacity: int,
-    on_fault: Callable[[str], None],
-    sockets: Kind = "auto",
-    resting: Collection[int] = (),
-) -> MediaPlane:
-    """Start a media process. `on_fault` is told when it dies. Raises MediaError.
-
-    RTP ports in `resting` were in use a moment ago: they are not given out at once.
-    """
-    arguments = ["--ports", *map(str, ports), "--capacity", str(capacity)]
-    arguments += ["--sockets", sockets, "--resting", *map(str, resting)]
-    link = await _ProcessLink.to_new_process(arguments)
-    if not await link.is_ready():
-        raise MediaError("the media process did not start; its last words are in the log")
-    media = MediaPlane(link)
-    media.pid = link.pid
-    unpacker = wire.Unpacker()
-
-    def on_data(data: bytes) -> None:
-        for event in unpacker.feed(data):
-            media.dispatch(event)
-
-    def on_end() -> None:
-        why = f"the media process {link.pid} died"
-        media.lose(why)
-        on_fault(why)
-
-    link.read(on_data, on_end)
-    return media

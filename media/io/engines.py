@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack
 
 from .. import MediaError, plane
-from .client import MediaPlane, MediaStream, spawn_media_process
+from .client import MediaPlane
+from .spawn import spawn_media_process
+from .stream import MediaStream
 
 log = logging.getLogger(__name__)
 

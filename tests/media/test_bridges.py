@@ -10,6 +10,7 @@ from aywa.codecs import g711
 from aywa.codecs.tones import tone
 from aywa.media import plane
 from aywa.media.datagrams import Received
+from aywa.media.quality import StreamReport
 
 from .conftest import TICK_S, WALL_OFFSET, Bench, Caller
 
@@ -187,7 +188,7 @@ def run(bench: Bench, lines: list[Line], sound: Sound, seconds: float) -> None:
         bench.events.clear()
 
 
-def report(bench: Bench, stream: str) -> plane.StreamReport:
+def report(bench: Bench, stream: str) -> StreamReport:
     [measured] = bench.command(plane.Measure(stream))
     assert isinstance(measured, plane.Measured)
     return measured.report

@@ -15,6 +15,7 @@ from aywa.media.engine import Output
 from aywa.media.io import wire
 from aywa.media.io.client import MediaPlane
 from aywa.media.io.process import ControlLink
+from aywa.media.quality import StreamReport
 
 from .conftest import Bench, Caller, noise
 
@@ -194,7 +195,7 @@ async def test_a_stream_that_closed_is_not_told_of_what_was_under_way() -> None:
     await asyncio.sleep(0)
     media.dispatch(batch_of("a", "b"))
     assert [event.stream for event in told] == ["b"]  # it hears until it is closed
-    media.dispatch(plane.Closed("b", plane.StreamReport()))
+    media.dispatch(plane.Closed("b", StreamReport()))
     await closing
     media.dispatch(batch_of("a", "b"))
     assert len(told) == 1

@@ -13,8 +13,10 @@ import pytest
 from aywa.codecs import wav
 from aywa.media import MediaError, plane
 from aywa.media.io import wire, writer
-from aywa.media.io.client import MediaPlane, MediaStream, spawn_media_process
+from aywa.media.io.client import MediaPlane
 from aywa.media.io.ports import QUARANTINE_S, PortPairs
+from aywa.media.io.spawn import spawn_media_process
+from aywa.media.io.stream import MediaStream
 from aywa.media.quality import StreamReport
 from aywa.media.sdp import Negotiated
 

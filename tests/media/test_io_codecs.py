@@ -10,7 +10,9 @@ from aywa.codecs import wideband
 from aywa.codecs.tones import tone
 from aywa.codecs.wideband import WidebandUnavailable
 from aywa.media import plane
-from aywa.media.io.client import MediaPlane, MediaStream, spawn_media_process
+from aywa.media.io.client import MediaPlane
+from aywa.media.io.spawn import spawn_media_process
+from aywa.media.io.stream import MediaStream
 from aywa.media.sdp import Negotiated
 
 PORTS = (31_020, 31_029)

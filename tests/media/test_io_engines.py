@@ -16,8 +16,9 @@ import pytest
 from aywa.codecs import wav
 from aywa.media import MediaError, plane
 from aywa.media.io import engines
-from aywa.media.io.client import MediaPlane, MediaStream
+from aywa.media.io.client import MediaPlane
 from aywa.media.io.engines import MediaEngines, Share, shared
+from aywa.media.io.stream import MediaStream
 from aywa.media.quality import StreamReport
 from aywa.media.sdp import Negotiated
 from aywa.simulation.loop import run_virtual

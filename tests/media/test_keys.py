@@ -7,7 +7,8 @@ import pytest
 
 from aywa.codecs.tones import dtmf
 from aywa.media import plane
-from aywa.media.io.client import MediaPlane, MediaStream
+from aywa.media.io.client import MediaPlane
+from aywa.media.io.stream import MediaStream
 from aywa.media.keys import MAX_WAITING
 from aywa.media.rtp.packet import RtpPacket
 from aywa.media.rtp.telephone_event import EventAssembler, TelephoneEvent
