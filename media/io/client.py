@@ -83,6 +83,10 @@ class MediaPlane:
         opened = self._streams[stream] = MediaStream(self, where)
         return opened
 
+    def carries(self, stream: MediaStream) -> bool:
+        """Whether the stream is open on this engine."""
+        return self._streams.get(stream.id) is stream
+
     async def close_stream(self, stream: str) -> StreamReport:
         """Close a stream and wait for its files; an empty report if the media plane is lost."""
         if self._lost or stream not in self._streams:

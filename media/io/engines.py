@@ -139,13 +139,21 @@ class MediaEngines:
         host: str,
         *,
         on_event: Callable[[plane.Event], None],
+        beside: MediaStream | None = None,
         **options: Unpack[StreamOptions],
     ) -> MediaStream:
-        """Open an RTP stream on the least loaded engine that can. Raises MediaError."""
+        """Open an RTP stream on the least loaded engine that can. Raises MediaError.
+
+        `beside` is a stream that it is to be bridged with: it has to be on the same engine.
+        """
         if full := self.full():
             raise MediaError(full)
         failure = MediaError("no media process took the stream")
-        for media in [engine.media for engine in self._ready() if engine.media]:
+        able = [engine.media for engine in self._ready() if engine.media]
+        if beside:
+            able = [media for media in able if media.carries(beside)]
+            failure = MediaError("the media process of the other stream takes no more")
+        for media in able:
             try:
                 return await media.open(stream, host, on_event=on_event, **options)
             except MediaError as error:

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
+import av
 import numpy as np
 import pytest
 
@@ -86,3 +87,13 @@ def test_batches_are_coded_in_place(law: Law) -> None:
     assert np.corrcoef(pcm.ravel(), samples.ravel())[0, 1] > 0.999
     silence = np.full(160, g711.SILENCE[law], np.uint8)
     assert np.abs(g711.decode(silence, law)).max() <= 8
+
+
+@pytest.mark.parametrize(("law", "name"), [("pcmu", "pcm_mulaw"), ("pcma", "pcm_alaw")])
+def test_ffmpeg_hears_the_same(law: Law, name: str) -> None:
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.AudioCodecContext)
+    decoder.sample_rate, decoder.layout = 8_000, "mono"
+    octets = g711.encode(EVERY_SAMPLE, law)
+    [frame] = decoder.decode(av.Packet(octets.tobytes()))
+    assert np.array_equal(frame.to_ndarray().ravel(), g711.decode(octets, law))

@@ -318,3 +318,15 @@ def test_ports_and_streams_are_divided(processes: int, capacity: int, spare: int
         first, last = share.ports
         assert first % 2 == 0
         assert last - first + 1 >= 2 * share.capacity >= 2
+
+
+async def test_a_stream_beside_another_is_on_its_engine_or_nowhere() -> None:
+    media = await staged_engines(2)
+    first = await media.open("first", "127.0.0.1", on_event=lambda _: None)
+    fares(media, 0, busy=0.5, streams=1)
+    beside = await media.open("a", "127.0.0.1", on_event=lambda _: None, beside=first)
+    assert (first.port, beside.port) == (PORTS[0], PORTS[0])  # of the busier engine
+    fares(media, 0, busy=0.85, streams=2)
+    with pytest.raises(MediaError, match="the other stream"):
+        await media.open("b", "127.0.0.1", on_event=lambda _: None, beside=first)
+    await media.close()
