@@ -7,6 +7,7 @@ opened, is theirs: columns, detectors, and the working memory of a tick.
 """
 
 import argparse
+import gc
 import multiprocessing
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from aywa.base.ids import SeededEntropy
 from aywa.media import plane
 from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine
+from aywa.media.streams import Columns
 
 TICKS = 750
 STREAMS = (50, 400, 1000)
@@ -65,11 +67,13 @@ def engine(capacity: int) -> Engine:
 
 def columns(options: argparse.Namespace) -> None:
     """What a row takes in each column, in KiB, those first that take most."""
-    table = engine(16).table
+    kept = engine(16)
+    stages = [one for one in gc.get_objects() if isinstance(one, Columns)]
     sizes = {
-        f"{type(stage).__name__}.{name}": getattr(stage, name)[0].nbytes / 1024
-        for stage in (table, *table._members)
-        for name in stage._fields
+        f"{type(stage).__name__}.{name}": cells[0].nbytes / 1024
+        for stage in stages
+        for name, cells in vars(stage).items()
+        if isinstance(cells, np.ndarray) and len(cells) == kept.table.capacity
     }
     for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
         print(f"{name:32}{size:10.3f}")

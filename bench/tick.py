@@ -164,7 +164,7 @@ STAGES: tuple[tuple[type, str, str], ...] = (
     (SpeechGate, "judge", "speech gate"),
     (Recorder, "heard", "record: heard"),
     (Recorder, "sent", "record: sent"),
-    (Recorder, "block", "record: blocks"),
+    (Recorder, "_cut_out", "record: blocks"),
     (Engine, "_send", "send: build"),
     (Speaking, "speak", "speak"),
     (Playout, "frame", "playout"),

@@ -4,9 +4,11 @@ Sample 0 is the moment the stream was opened. The right channel is placed by the
 the left one by the sender's timestamps: the first packet anchors the sender's clock to ours, and
 only a difference of more than `DRIFT` moves the anchor, so that network jitter does not cut the
 sound. The fastest packet of a tick is what counts: a burst after a stall in the network is late but
-for its last packet, and belongs where it was spoken. A window of two seconds is kept per row and
-written out block by block.
+for its last packet, and belongs where it was spoken. A window of half a second is kept per row and
+written out block by block: each row has its turn, and those whose turn it is are cut out together.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,11 @@ from .streams import Columns, Rows, column
 
 RATE = 8_000
 FRAME = 160
-WINDOW = 16_384  # samples, 2 s
 DRIFT = 640  # samples, 80 ms
-BLOCK = 8_000  # samples written at a time
-BEHIND = 4_000  # samples that late packets may still change
-TURNS = 16  # ticks in which every row gets to write its block
-FULL = WINDOW - 8 * FRAME  # samples; after a stall nobody waits for a turn
+TURNS = 8  # ticks from one block of a row to its next
+BEHIND = 14  # frames, 0.28 s, that late packets may still change
+SENT_WINDOW = BEHIND + TURNS + 1  # frames: up to the one that is being sent
+HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
 
 _NONE = np.iinfo(np.int64).max
 
@@ -29,9 +30,9 @@ _NONE = np.iinfo(np.int64).max
 class Recorder(Columns):
     """The window of each row."""
 
-    left: NDArray[np.int16] = column(np.int16, WINDOW)
+    left: NDArray[np.int16] = column(np.int16, HEARD_WINDOW * FRAME)
     """The caller."""
-    right: NDArray[np.int16] = column(np.int16, WINDOW)
+    right: NDArray[np.int16] = column(np.int16, SENT_WINDOW * FRAME)
     """The assistant."""
     enabled: NDArray[np.bool_] = column(np.bool_)
     began: NDArray[np.float64] = column(np.float64)
@@ -44,6 +45,11 @@ class Recorder(Columns):
     """Where the next sent frame is placed."""
     running: NDArray[np.bool_] = column(np.bool_)
     written: NDArray[np.int64] = column(np.int64)
+    """Frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ticks = 0
 
     def open(self, row: int, now: float) -> None:
         """Begin to record the row."""
@@ -52,6 +58,7 @@ class Recorder(Columns):
 
     def tick(self, rows: Rows, now: float) -> None:
         """A tick begins: the clock of every recorded row moves on by one frame."""
+        self._ticks += 1
         late = (now - self.began[rows]) * RATE
         # The clock counts frames; only a stall of the process itself makes it jump.
         place = np.rint(late).astype(np.int64)
@@ -93,35 +100,40 @@ class Recorder(Columns):
         self.anchored[rows] = False
         self.fastest[rows] = _NONE
 
-    def due(self, rows: Rows) -> Rows:
-        """The rows with a block to write in this tick; those of a crowd take turns."""
-        waiting = np.where(self.enabled[rows], self.clock[rows] - self.written[rows], 0)
-        due = rows[waiting >= BLOCK + BEHIND]
-        if waiting.max(initial=0) >= FULL:
-            return due
-        return due[: len(rows) // TURNS + 1]
+    def blocks(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
+        """The rows whose turn it is, and the next samples of each; call after `tick`.
 
-    def block(self, row: int, *, final: bool = False) -> bytes:
-        """The next samples of the row, little-endian stereo; with `final` all that are left."""
-        end = int(self.clock[row]) + (FRAME if final else -BEHIND)
-        begin = int(self.written[row])
-        if not self.enabled[row] or end <= begin:
+        Little-endian stereo. What waits is cut before anything is placed, so that there is room
+        for it after a stall of the process too.
+        """
+        rows = rows[self.enabled[rows]]
+        waiting = self.clock[rows] // FRAME - self.written[rows]
+        due = (rows % TURNS == self._ticks % TURNS) | (waiting >= BEHIND + TURNS)
+        count = np.where(due, waiting - BEHIND, 0)
+        for one in np.unique(count[count > 0]).tolist():
+            mine = rows[count == one]
+            yield from zip(mine.tolist(), self._cut_out(mine, one), strict=True)
+
+    def rest(self, row: int) -> bytes:
+        """All samples of the row that are left."""
+        size = int(self.clock[row]) + FRAME - int(self.written[row]) * FRAME
+        if not self.enabled[row] or size <= 0:
             return b""
-        # A stall longer than the window leaves silence, not old sound.
-        pad = max(end - begin - WINDOW, 0)
-        first, last = (begin + pad) % WINDOW, (end - 1) % WINDOW + 1
-        pieces = [slice(first, last)] if first < last else [slice(first, None), slice(last)]
-        data = b"".join(self._cut_out(row, piece) for piece in pieces)
-        self.written[row] = end
-        return bytes(4 * pad) + data
+        [data] = self._cut_out(np.array([row]), -(-size // FRAME))
+        return data[: 4 * size]
 
-    def _cut_out(self, row: int, piece: slice) -> bytes:
-        """The samples as they are written; silence takes their place."""
-        left, right = self.left[row, piece], self.right[row, piece]
-        samples = np.empty((len(left), 2), "<i2")
-        samples[:, 0], samples[:, 1] = left, right
-        left[:] = right[:] = 0
-        return samples.tobytes()
+    def _cut_out(self, rows: Rows, frames: int) -> list[bytes]:
+        """The next frames of unique rows; silence takes their place."""
+        samples = np.zeros((len(rows), frames, FRAME, 2), "<i2")
+        for side, window in enumerate((self.left, self.right)):
+            ring = window.reshape(len(window), -1, FRAME)
+            # A stall longer than the window leaves silence, not old sound.
+            kept = min(frames, ring.shape[1])
+            at = rows[:, None], (self.written[rows][:, None] + np.arange(kept)) % ring.shape[1]
+            samples[:, :kept, :, side] = ring[at]
+            ring[at] = 0
+        self.written[rows] += frames
+        return [one.tobytes() for one in samples]
 
     def _place(
         self,
@@ -131,8 +143,8 @@ class Recorder(Columns):
         pcm: NDArray[np.int16],
         wanted: NDArray[np.bool_],
     ) -> None:
-        written = self.written[rows]
-        fits = wanted & (place >= written) & (place + FRAME <= written + WINDOW)
+        written = self.written[rows] * FRAME
+        fits = wanted & (place >= written) & (place + FRAME <= written + channel.shape[1])
         if not fits.all():
             rows, place, pcm = rows[fits], place[fits], pcm[fits]
         rings.write(channel, rows, place, pcm)

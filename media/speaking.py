@@ -9,14 +9,12 @@ from ..base.ids import Entropy
 from . import plane
 from .keys import KeyFrame, Keys
 from .pacing import Pacing
-from .playout import Playout, Spoken
+from .playout import ROOM_TICKS, Playout, Spoken
 from .rtp.columns import HEADER_SIZE
 from .sender import LAWS, Sender
 from .streams import Columns, Rows, StreamTable
 
 PTIME_MS = 20
-ROOM_TICKS = 5
-"""How often a playing stream tells how far it has come."""
 
 
 @dataclass(frozen=True, slots=True)

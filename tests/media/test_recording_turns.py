@@ -4,6 +4,7 @@ import numpy as np
 
 from aywa.media import plane
 from aywa.media.engine import Output
+from aywa.media.recorder import TURNS
 
 from .conftest import TICK_S, Bench, noise
 
@@ -18,7 +19,7 @@ class Crowd(Bench):
         self.blocks: list[int] = []
         for number in range(STREAMS):
             self.open(str(number), files=True)
-            self.command(plane.Play(str(number), 1, sound(number)))
+            self.play(sound(number), stream=str(number))
 
     def _keep(self, output: Output) -> list[plane.Event]:
         self.blocks.append(sum(block.artifact == "recording" for block in output.blocks))
@@ -37,7 +38,7 @@ def test_streams_that_began_together_are_written_in_turns_and_whole() -> None:
     crowd = Crowd()
     crowd.begin()
     crowd.ticks(TICKS)
-    assert max(crowd.blocks) == 3
+    assert max(crowd.blocks) == STREAMS // TURNS
     for number in range(STREAMS):
         crowd.close(str(number))
         assert np.array_equal(crowd.assistant(number)[160 : 160 * (TICKS + 1)], sound(number))
