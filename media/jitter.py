@@ -17,9 +17,9 @@ from .streams import Columns, Rows, column
 
 FRAME = 160  # samples, 20 ms
 SLOT = 80
-SLOTS = 88  # 0.88 s a row
+SLOTS = 80  # 0.8 s a row
 MAX_PACKET = 480  # samples; longer packets are cut to 60 ms
-RESYNC = SLOTS * SLOT - MAX_PACKET  # samples, 0.82 s; a jump of more begins anew
+RESYNC = SLOTS * SLOT - MAX_PACKET  # samples, 0.74 s; a jump of more begins anew
 STARVED_TICKS = 3  # for packets of 20 ms; longer ones are waited for that much longer
 MIN_WAIT, MAX_WAIT = 1, 5  # ticks that a hole is waited for
 

@@ -1,11 +1,12 @@
 """The recorder: stereo, caller left and assistant right, on one sample clock.
 
-Sample 0 is the moment the stream was opened. The right channel is placed by the tick that sent it,
-the left one by the sender's timestamps: the first packet anchors the sender's clock to ours, and
-only a difference of more than `DRIFT` moves the anchor, so that network jitter does not cut the
-sound. The fastest packet of a tick is what counts: a burst after a stall in the network is late but
-for its last packet, and belongs where it was spoken. A window of half a second is kept per row and
-written out block by block: each row has its turn, and those whose turn it is are cut out together.
+Sample 0 is the moment the stream was opened, to half a tick. The right channel is placed by the
+tick that sent it, the left one by the sender's timestamps: the first packet anchors the sender's
+clock to ours, and only a difference of more than `DRIFT` moves the anchor, so that network jitter
+does not cut the sound. The fastest packet of a tick is what counts: a burst after a stall in the
+network is late but for its last packet, and belongs where it was spoken. A window of less than half
+a second is kept per row and written out block by block: each row has its turn, and those whose turn
+it is are cut out together.
 """
 
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from .streams import Columns, Rows, column
 RATE = 8_000
 FRAME = 160
 DRIFT = 640  # samples, 80 ms
-TURNS = 8  # ticks from one block of a row to its next
-BEHIND = 14  # frames, 0.28 s, that late packets may still change
-SENT_WINDOW = BEHIND + TURNS + 1  # frames: up to the one that is being sent
+TURNS = 5  # ticks from one block of a row to its next
+BEHIND = 13  # frames, 0.26 s, that late packets may still change
+SENT_WINDOW = BEHIND + TURNS  # frames: up to the one that is being sent
 HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
+CROWD = 32  # rows that are cut out at once; more would only take more memory
 
 _NONE = np.iinfo(np.int64).max
 
@@ -32,7 +34,7 @@ class Recorder(Columns):
 
     left: NDArray[np.int16] = column(np.int16, HEARD_WINDOW * FRAME)
     """The caller."""
-    right: NDArray[np.int16] = column(np.int16, SENT_WINDOW * FRAME)
+    right: NDArray[np.int16] = column(np.int16, SENT_WINDOW, FRAME)
     """The assistant."""
     enabled: NDArray[np.bool_] = column(np.bool_)
     began: NDArray[np.float64] = column(np.float64)
@@ -42,7 +44,7 @@ class Recorder(Columns):
     fastest: NDArray[np.int64] = column(np.int64, default=_NONE)
     """The anchor that the fastest packet of this tick suggests."""
     clock: NDArray[np.int64] = column(np.int64)
-    """Where the next sent frame is placed."""
+    """Frames: where the next sent one is placed."""
     running: NDArray[np.bool_] = column(np.bool_)
     written: NDArray[np.int64] = column(np.int64)
     """Frames."""
@@ -59,16 +61,22 @@ class Recorder(Columns):
     def tick(self, rows: Rows, now: float) -> None:
         """A tick begins: the clock of every recorded row moves on by one frame."""
         self._ticks += 1
-        late = (now - self.began[rows]) * RATE
+        late = (now - self.began[rows]) * RATE / FRAME
         # The clock counts frames; only a stall of the process itself makes it jump.
-        place = np.rint(late).astype(np.int64)
-        jump = ~self.running[rows] | (np.abs(place - self.clock[rows] - FRAME) > DRIFT)
-        self.clock[rows] = np.where(jump, place, self.clock[rows] + FRAME)
-        self.running[rows] = True
+        place, fresh = np.rint(late).astype(np.int64), ~self.running[rows]
+        jump = fresh | (np.abs(late - self.clock[rows] - 1) > DRIFT / FRAME)
+        self.clock[rows] = np.where(jump, place, self.clock[rows] + 1)
+        if fresh.any():
+            begun = rows[fresh]
+            self.running[begun] = True
+            self.began[begun] = now - place[fresh] * FRAME / RATE
 
     def sent(self, rows: Rows, pcm: NDArray[np.int16]) -> None:
         """Keep what the rows send in this tick."""
-        self._place(self.right, rows, self.clock[rows], pcm, self.enabled[rows])
+        wanted = self.enabled[rows]
+        if not wanted.all():
+            rows, pcm = rows[wanted], pcm[wanted]
+        self.right[rows, self.clock[rows] % SENT_WINDOW] = pcm
 
     def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
         """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""
@@ -92,8 +100,12 @@ class Recorder(Columns):
         passed: NDArray[np.bool_],
     ) -> None:
         """Keep those frames of unique rows that `passed`; `position` is the sender's time."""
-        place = self.anchor[rows] + position
-        self._place(self.left, rows, place, pcm, passed & self.enabled[rows])
+        place, written = self.anchor[rows] + position, self.written[rows] * FRAME
+        fits = passed & self.enabled[rows] & (place >= written)
+        fits &= place + FRAME <= written + HEARD_WINDOW * FRAME
+        if not fits.all():
+            rows, place, pcm = rows[fits], place[fits], pcm[fits]
+        rings.write(self.left, rows, place, pcm)
 
     def forget_anchor(self, rows: Rows) -> None:
         """The sender's clock began anew."""
@@ -107,20 +119,21 @@ class Recorder(Columns):
         for it after a stall of the process too.
         """
         rows = rows[self.enabled[rows]]
-        waiting = self.clock[rows] // FRAME - self.written[rows]
+        waiting = self.clock[rows] - self.written[rows]
         due = (rows % TURNS == self._ticks % TURNS) | (waiting >= BEHIND + TURNS)
         count = np.where(due, waiting - BEHIND, 0)
         for one in np.unique(count[count > 0]).tolist():
             mine = rows[count == one]
-            yield from zip(mine.tolist(), self._cut_out(mine, one), strict=True)
+            for begin in range(0, len(mine), CROWD):
+                crowd = mine[begin : begin + CROWD]
+                yield from zip(crowd.tolist(), self._cut_out(crowd, one), strict=True)
 
     def rest(self, row: int) -> bytes:
         """All samples of the row that are left."""
-        size = int(self.clock[row]) + FRAME - int(self.written[row]) * FRAME
-        if not self.enabled[row] or size <= 0:
+        frames = int(self.clock[row]) + 1 - int(self.written[row])
+        if not self.enabled[row] or frames <= 0:
             return b""
-        [data] = self._cut_out(np.array([row]), -(-size // FRAME))
-        return data[: 4 * size]
+        return self._cut_out(np.array([row]), frames)[0]
 
     def _cut_out(self, rows: Rows, frames: int) -> list[bytes]:
         """The next frames of unique rows; silence takes their place."""
@@ -134,17 +147,3 @@ class Recorder(Columns):
             ring[at] = 0
         self.written[rows] += frames
         return [one.tobytes() for one in samples]
-
-    def _place(
-        self,
-        channel: NDArray[np.int16],
-        rows: Rows,
-        place: NDArray[np.int64],
-        pcm: NDArray[np.int16],
-        wanted: NDArray[np.bool_],
-    ) -> None:
-        written = self.written[rows] * FRAME
-        fits = wanted & (place >= written) & (place + FRAME <= written + channel.shape[1])
-        if not fits.all():
-            rows, place, pcm = rows[fits], place[fits], pcm[fits]
-        rings.write(channel, rows, place, pcm)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aywa.media import plane
 from aywa.media.feed import PlayoutFeed
-from aywa.media.playout import AHEAD, FADE, KEPT
+from aywa.media.playout import AHEAD, FADE
 
 from .conftest import Bench, noise
 
