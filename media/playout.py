@@ -15,12 +15,12 @@ from . import rings
 from .streams import Columns, Rows, column
 
 FRAME = 160
-ROOM_TICKS = 6
+ROOM_TICKS = 8
 """How often a playing stream tells how far it has come."""
 STALL_TICKS = 16
-"""The control process may not answer for so long: what waits is enough even then."""
-AHEAD = (ROOM_TICKS + STALL_TICKS) * FRAME  # samples that may wait to be sent, 0.44 s
-KEPT = 3_840  # samples behind the read position that a resume can go back to, 0.48 s
+"""The control process may take so long to answer, 0.32 s, and what waits is enough."""
+AHEAD = (ROOM_TICKS + STALL_TICKS) * FRAME  # samples that may wait to be sent, 0.48 s
+KEPT = 3_680  # samples behind the read position that a resume can go back to, 0.46 s
 RING = AHEAD + KEPT
 FADE = 80  # samples, 10 ms, after a resume
 

@@ -133,11 +133,12 @@ class MediaStream:
         """Close the stream; its files are complete afterwards."""
         return await self._media.close_stream(self.id)
 
-    def take(self, event: plane.Event) -> None:
-        """Keep up with playout."""
+    def take(self, event: plane.Event) -> list[plane.Command]:
+        """Keep up with playout; gives what is to be sent."""
         match event:
             case plane.Room() | plane.Played():
-                self._send(*self._feed.played(event.generation, event.samples))
+                return self._feed.played(event.generation, event.samples)
+        return []
 
     def _send(self, *commands: plane.Command) -> None:
         if commands:
@@ -154,6 +155,7 @@ class MediaPlane:
         self._opening: dict[str, asyncio.Future[plane.Opened]] = {}
         self._closing: dict[str, asyncio.Future[StreamReport]] = {}
         self._freed: deque[tuple[int, float]] = deque(maxlen=MAX_FREED)
+        self._answers: list[plane.Command] = []
         self._lost: str | None = None
         self.load = plane.EngineLoad()
         """What the engine said of itself last."""
@@ -232,11 +234,20 @@ class MediaPlane:
 
     def send(self, commands: list[plane.Command]) -> None:
         """Send commands at once; after a loss they go nowhere."""
+        commands, self._answers = self._answers + commands, []
         if not self._lost:
             self._link.send(commands)
 
+    def answer(self) -> None:
+        """Send what the streams have to say to the events dispatched, as one message."""
+        if self._answers:
+            self.send([])
+
     def dispatch(self, event: plane.Told) -> None:
-        """Take one event of the engine; a batch is told to each stream's listener."""
+        """Take one event of the engine; a batch is told to each stream's listener.
+
+        To be followed by `answer`, once for many events.
+        """
         match event:
             case plane.HeardBatch():
                 for heard in event.each():
@@ -251,7 +262,7 @@ class MediaPlane:
                 self.load = event
             case _:
                 if stream := self._streams.get(event.stream):
-                    stream.take(event)
+                    self._answers += stream.take(event)
                 self._tell(event.stream, event)
 
     def lose(self, why: str) -> None:
@@ -402,6 +413,7 @@ async def spawn_media_process(
     def on_data(data: bytes) -> None:
         for event in unpacker.feed(data):
             media.dispatch(event)
+        media.answer()
 
     def on_end() -> None:
         why = f"the media process {link.pid} died"
