@@ -99,7 +99,9 @@ class JitterBuffer(Columns):
         far = np.abs(position - self.read[rows]) > RESYNC
         # After a silence made on the clock, hearing goes on with whatever comes first; only what
         # is older than something heard stays late.
-        anew = ~self.started[rows] | restarted | (newest & (far | self.starved[rows]))
+        # Of a burst that the ring does not hold the end is lost, not what waits.
+        jumped = far & (self.end[rows] - self.read[rows] <= RESYNC // 2)
+        anew = ~self.started[rows] | restarted | (newest & (jumped | self.starved[rows]))
         late = ~anew & (far | (position + size <= self.read[rows]))
         if anew.any():
             fresh = rows[anew]
