@@ -42,6 +42,8 @@ STREAMS = (50, 200, 400, 1000)
 LOUD, QUIET = 8_000, 20
 TALK_TICKS = 100
 """Of a turn; caller and assistant take turns, each stream at its own time."""
+OPENED_WITHIN_S = 0.4
+"""Not all places in the rings shall be the same."""
 LOST, DELAYED = 0.005, 0.03
 """Shares of packets on a rough line: those that never come, those that come a tick late."""
 
@@ -70,7 +72,7 @@ class Load:
 
     def open_all(self) -> None:
         for number in range(len(self.row)):
-            self._open(number, self.now)
+            self._open(number, self.now - OPENED_WITHIN_S * number / len(self.row))
 
     def _octets(self, amplitude: int) -> np.ndarray:
         noise = self.rng.integers(-amplitude, amplitude, 160).astype(np.int16)

@@ -141,8 +141,10 @@ class Engine:
         rows = self.table.rows
         received = self._srtp.opened(self._dtls.taken(received, self._session.configured))
         self._recorder.tick(rows, now)
-        for row, data in self._recorder.blocks(rows):
-            output.blocks.append(Block(self.table.names[row], "recording", data))
+        output.blocks += [
+            Block(self.table.names[row], "recording", data)
+            for row, data in self._recorder.blocks(rows)
+        ]
         output.events += self._receive(received, now, wall)
         output.events += self._hearing.hear(rows, now)
         self._send(rows, now, wall, output)

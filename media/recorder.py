@@ -20,11 +20,11 @@ from .streams import Columns, Rows, column
 RATE = 8_000
 FRAME = 160
 DRIFT = 640  # samples, 80 ms
-TURNS = 5  # ticks from one block of a row to its next
+TURNS = 7  # ticks from one block of a row to its next
 BEHIND = 13  # frames, 0.26 s, that late packets may still change
 SENT_WINDOW = BEHIND + TURNS  # frames: up to the one that is being sent
 HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
-CROWD = 32  # rows that are cut out at once; more would only take more memory
+CROWD = 64  # rows that are cut out at once; more would only take more memory
 
 _NONE = np.iinfo(np.int64).max
 
@@ -137,13 +137,22 @@ class Recorder(Columns):
 
     def _cut_out(self, rows: Rows, frames: int) -> list[bytes]:
         """The next frames of unique rows; silence takes their place."""
-        samples = np.zeros((len(rows), frames, FRAME, 2), "<i2")
-        for side, window in enumerate((self.left, self.right)):
-            ring = window.reshape(len(window), -1, FRAME)
-            # A stall longer than the window leaves silence, not old sound.
-            kept = min(frames, ring.shape[1])
-            at = rows[:, None], (self.written[rows][:, None] + np.arange(kept)) % ring.shape[1]
-            samples[:, :kept, :, side] = ring[at]
-            ring[at] = 0
+        left, right = self._taken(self.left, rows, frames), self._taken(self.right, rows, frames)
+        # Both channels at once: as the low and the high half of little-endian words.
+        samples = right.astype("<u4")
+        samples <<= 16
+        samples |= left
         self.written[rows] += frames
         return [one.tobytes() for one in samples]
+
+    def _taken(self, window: NDArray[np.int16], rows: Rows, frames: int) -> NDArray[np.uint16]:
+        """The next frames of one channel, shape (rows, frames, 160); a silent window is left."""
+        ring = window.reshape(len(window), -1, FRAME).view(np.uint16)
+        kept = min(frames, ring.shape[1])
+        at = rows[:, None], (self.written[rows][:, None] + np.arange(kept)) % ring.shape[1]
+        taken: NDArray[np.uint16] = ring[at]
+        ring[at] = 0
+        if kept == frames:
+            return taken
+        # A stall longer than the window leaves silence, not old sound.
+        return np.pad(taken, ((0, 0), (0, frames - kept), (0, 0)))

@@ -61,7 +61,7 @@ class Bench:
 
     engine: Engine = field(
         default_factory=lambda: Engine(
-            capacity=40, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
+            capacity=50, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
         )
     )
     now: float = 100.0
