@@ -22,6 +22,7 @@ from aywa.media.concealment import Concealment
 from aywa.media.datagrams import Received
 from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine
+from aywa.media.feed import PlayoutFeed
 from aywa.media.hearing import Hearing
 from aywa.media.intake import Intake
 from aywa.media.io import wire
@@ -41,7 +42,8 @@ STREAMS = (50, 200, 400, 1000)
 LOUD, QUIET = 8_000, 20
 TALK_TICKS = 100
 """Of a turn; caller and assistant take turns, each stream at its own time."""
-OPENED_WITHIN_S = 1.0
+OPENED_WITHIN_S = 0.4
+"""Not all places in the rings shall be the same."""
 LOST, DELAYED = 0.005, 0.03
 """Shares of packets on a rough line: those that never come, those that come a tick late."""
 
@@ -59,19 +61,26 @@ class Load:
         self.codes = [self._octets(QUIET), self._octets(LOUD)]
         self.sound = np.tile(g711.decode(self.codes[1], "pcmu"), TALK_TICKS)
         self.batch, self.late = Received.allocate(2 * streams), np.empty(0, np.int64)
+        self.batch.data[:] = 0
         self.row, self.source = np.zeros(streams, np.int64), np.zeros(streams, np.int64)
-        for number in range(streams):
-            opened_at = self.now - OPENED_WITHIN_S * number / streams
-            self._open(number, opened_at, capture=options.capture)
+        self.names = [f"call-{number:08d}" for number in range(streams)]
+        self.feeds = {name: PlayoutFeed(name) for name in self.names}
+        self.told: list[plane.Told] = []
+        self.capture = options.capture
         self.ticks = 0
+        self.commanded_s = 0.0
+
+    def open_all(self) -> None:
+        for number in range(len(self.row)):
+            self._open(number, self.now - OPENED_WITHIN_S * number / len(self.row))
 
     def _octets(self, amplitude: int) -> np.ndarray:
         noise = self.rng.integers(-amplitude, amplitude, 160).astype(np.int16)
         return g711.encode(noise, "pcmu")
 
-    def _open(self, number: int, now: float, *, capture: bool) -> None:
-        name, port = f"call-{number:08d}", 40_000 + 2 * number % 20_000
-        command = plane.OpenStream(name, "127.0.0.1", "folder", record=True, capture=capture)
+    def _open(self, number: int, now: float) -> None:
+        name, port = self.names[number], 40_000 + 2 * number % 20_000
+        command = plane.OpenStream(name, "127.0.0.1", "folder", record=True, capture=self.capture)
         self.row[number] = self.engine.open(command, 20_000 + 2 * number, now)
         settings = plane.ConfigureStream(name, "127.0.0.1", port, port + 1, "pcmu", 0, 101)
         self.engine.handle(settings, self.now, self.wall)
@@ -82,13 +91,12 @@ class Load:
         self.ticks += 1
         self.now += 0.02
         self.wall += 0.02
+        self._feed()
         streams = np.arange(len(self.row))
         place = self.ticks + streams * 37 % (2 * TALK_TICKS)
         for one in np.flatnonzero(place % (2 * TALK_TICKS) == TALK_TICKS).tolist():
-            stream = f"call-{one:08d}"
-            turn = int(place[one]) // (2 * TALK_TICKS) + 1
-            self.engine.handle(plane.Play(stream, turn, self.sound), self.now, self.wall)
-            self.engine.handle(plane.EndPlay(stream, turn), self.now, self.wall)
+            feed, turn = self.feeds[self.names[one]], int(place[one]) // (2 * TALK_TICKS) + 1
+            self._carry_out([*feed.play(turn, self.sound), *feed.end(turn)])
         talks = (place % (2 * TALK_TICKS) < TALK_TICKS) | self.loud
         if not self.rough:
             return self._filled(streams, talks, np.full(len(streams), self.ticks))
@@ -97,6 +105,20 @@ class Load:
         come = np.concatenate([late, streams[luck > DELAYED + LOST]])
         sequence = self.ticks - (np.arange(len(come)) < len(late))
         return self._filled(come, talks, sequence)
+
+    def _feed(self) -> None:
+        """What the control process does with what it is told."""
+        for event in self.told:
+            if isinstance(event, plane.Room | plane.Played):
+                feed = self.feeds[event.stream]
+                self._carry_out(feed.played(event.generation, event.samples))
+        self.told = []
+
+    def _carry_out(self, commands: list[plane.Command]) -> None:
+        begin = time.process_time()
+        for command in commands:
+            self.engine.handle(command, self.now, self.wall)
+        self.commanded_s += time.process_time() - begin
 
     def _filled(self, come: np.ndarray, talks: np.ndarray, sequence: np.ndarray) -> Received:
         batch = self.batch.head(len(come))
@@ -115,7 +137,9 @@ class Load:
         return batch
 
     def tick(self, received: Received) -> Any:
-        return self.engine.tick(self.now, self.wall, received)
+        output = self.engine.tick(self.now, self.wall, received)
+        self.told = output.events
+        return output
 
     def baseline(self, received: Received) -> None:
         columns.parse(received.data, received.length)
@@ -141,7 +165,7 @@ STAGES: tuple[tuple[type, str, str], ...] = (
     (SpeechGate, "judge", "speech gate"),
     (Recorder, "heard", "record: heard"),
     (Recorder, "sent", "record: sent"),
-    (Recorder, "block", "record: blocks"),
+    (Recorder, "_cut_out", "record: blocks"),
     (Engine, "_send", "send: build"),
     (Speaking, "speak", "speak"),
     (Playout, "frame", "playout"),
@@ -191,6 +215,7 @@ def cost(load: Load, work: Callable[[Received], object]) -> tuple[float, float]:
 
 def warm(streams: int, options: argparse.Namespace) -> Load:
     load = Load(streams, options)
+    load.open_all()
     for _ in range(WARM):
         load.tick(load.prepare())
     return load

@@ -15,6 +15,8 @@ T = TypeVar("T", bound=np.generic)
 Pcm = NDArray[np.int16]
 Octets = NDArray[np.uint8]
 
+_AT_ONCE = 64  # rows
+
 
 def _pcmu_levels() -> NDArray[np.int16]:
     code = ~np.arange(256, dtype=np.int32) & 0xFF
@@ -73,5 +75,11 @@ def encode(pcm: Pcm, law: Law, out: Octets | None = None) -> Octets:
 
 def _take(table: NDArray[T], index: NDArray[Any], out: NDArray[T] | None) -> NDArray[T]:
     # mode="wrap" spares numpy the range check: an 8- or 16-bit index cannot leave its table.
-    result: NDArray[T] = np.take(table, index, out=out, mode="wrap")
+    result: NDArray[T] = np.empty(index.shape, table.dtype) if out is None else out
+    if index.ndim < 2:
+        return np.take(table, index, out=result, mode="wrap")
+    # numpy makes 64-bit indices of all that it is given at a time, eight times the sound.
+    for begin in range(0, len(index), _AT_ONCE):
+        some = slice(begin, begin + _AT_ONCE)
+        np.take(table, index[some], out=result[some], mode="wrap")
     return result

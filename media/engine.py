@@ -176,6 +176,10 @@ class Engine:
         rows = self.table.rows
         received = self._srtp.opened(self._dtls.taken(received, self._session.configured))
         self._recorder.tick(rows, now)
+        output.blocks += [
+            Block(self.table.names[row], "recording", data)
+            for row, data in self._recorder.blocks(rows)
+        ]
         output.events += self._receive(received, now, wall)
         output.events += self._hearing.hear(rows, now)
         self._send(rows, now, wall, output)
@@ -298,9 +302,6 @@ class Engine:
         ]
 
     def _write(self, rows: Rows, now: float, output: Output) -> None:
-        for row in self._recorder.due(rows).tolist():
-            data = self._recorder.block(row)
-            output.blocks.append(Block(self.table.names[row], "recording", data))
         for row in self._capture.due(rows, now).tolist():
             data = self._capture.block(row, now)
             output.blocks.append(Block(self.table.names[row], "pcap", data))
@@ -313,7 +314,7 @@ class Engine:
             output.packets = self._srtp.sealed(output.packets)
         self._dtls.close(row)
         self._srtp.close(row)
-        recording = self._recorder.block(row, final=True)
+        recording = self._recorder.rest(row)
         capture = self._capture.block(row, now)
         output.blocks += [Block(stream, "recording", recording), Block(stream, "pcap", capture)]
         output.events.append(plane.Closed(stream, self._stream_report(row)))

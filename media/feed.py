@@ -13,7 +13,6 @@ from .plane import Command, EndPlay, Mark, Play
 from .playout import AHEAD
 
 PENDING_SAMPLES = 8_000 * 600  # ten minutes; a reply beyond is cut
-PIECE = 8_000  # samples of one Play
 
 
 class PlayoutFeed:
@@ -35,12 +34,11 @@ class PlayoutFeed:
             self.drop(generation)
         if generation < self._generation or self._complete:
             return []
-        room = PENDING_SAMPLES - self._waiting
-        self.cut_samples += max(len(pcm) - room, 0)
-        for begin in range(0, min(len(pcm), room), PIECE):
-            piece = pcm[begin : min(begin + PIECE, room)]
-            self._pending.append(piece)
-            self._waiting += len(piece)
+        kept = pcm[: PENDING_SAMPLES - self._waiting]
+        self.cut_samples += len(pcm) - len(kept)
+        if len(kept):
+            self._pending.append(kept)
+            self._waiting += len(kept)
         return self._more()
 
     def end(self, generation: int) -> list[Command]:
@@ -76,8 +74,11 @@ class PlayoutFeed:
 
     def _more(self) -> list[Command]:
         commands: list[Command] = []
-        while self._pending and self._sent + len(self._pending[0]) - self._played <= AHEAD:
+        while self._pending and (room := self._played + AHEAD - self._sent) > 0:
             piece = self._pending.popleft()
+            if len(piece) > room:
+                self._pending.appendleft(piece[room:])
+                piece = piece[:room]
             self._waiting -= len(piece)
             self._sent += len(piece)
             commands.append(Play(self._stream, self._generation, piece))

@@ -17,11 +17,14 @@ from .streams import Columns, Rows, column
 
 FRAME = 160  # samples, 20 ms
 SLOT = 80
-SLOTS = 256  # 2.56 s a row
+SLOTS = 80  # 0.8 s a row
 MAX_PACKET = 480  # samples; longer packets are cut to 60 ms
-RESYNC = 8_000  # samples; a jump of more begins anew
+RESYNC = SLOTS * SLOT - MAX_PACKET  # samples, 0.74 s; a jump of more begins anew
 STARVED_TICKS = 3  # for packets of 20 ms; longer ones are waited for that much longer
 MIN_WAIT, MAX_WAIT = 1, 5  # ticks that a hole is waited for
+
+_STAMP_HZ = 8_000
+_FUTURE = 8_192  # stamps; a packet may come while the tick it is counted to is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class JitterBuffer(Columns):
 
     ring: NDArray[np.uint8] = column(np.uint8, SLOTS, SLOT, scratch=True)
     filled: NDArray[np.bool_] = column(np.bool_, SLOTS)
-    arrived: NDArray[np.float64] = column(np.float64, SLOTS)
+    arrived: NDArray[np.uint16] = column(np.uint16, SLOTS, scratch=True)
+    """Monotonic seconds, counted in steps of an eighth of a millisecond that go round in 8 s."""
     started: NDArray[np.bool_] = column(np.bool_)
     timestamp: NDArray[np.int64] = column(np.int64)
     """Extended RTP timestamp that stands at `anchor`."""
@@ -95,7 +99,9 @@ class JitterBuffer(Columns):
         far = np.abs(position - self.read[rows]) > RESYNC
         # After a silence made on the clock, hearing goes on with whatever comes first; only what
         # is older than something heard stays late.
-        anew = ~self.started[rows] | restarted | (newest & (far | self.starved[rows]))
+        # Of a burst that the ring does not hold the end is lost, not what waits.
+        jumped = far & (self.end[rows] - self.read[rows] <= RESYNC // 2)
+        anew = ~self.started[rows] | restarted | (newest & (jumped | self.starved[rows]))
         late = ~anew & (far | (position + size <= self.read[rows]))
         if anew.any():
             fresh = rows[anew]
@@ -178,12 +184,13 @@ class JitterBuffer(Columns):
         size: NDArray[np.int64],
         at: NDArray[np.float64],
     ) -> None:
+        stamp = np.rint(at * _STAMP_HZ).astype(np.int64).astype(np.uint16)
         for offset in range(0, int(size.max(initial=0)) // SLOT * SLOT, SLOT):
             some = np.flatnonzero((size >= offset + SLOT) & (position + offset >= self.read[rows]))
             row, slot = rows[some], (position[some] + offset) // SLOT % SLOTS
             self.ring[row, slot] = payload[some, offset : offset + SLOT]
             self.filled[row, slot] = True
-            self.arrived[row, slot] = at[some]
+            self.arrived[row, slot] = stamp[some]
         self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
 
     def _take(self, rows: Rows, lost: NDArray[np.bool_], now: float) -> Frames:
@@ -192,7 +199,8 @@ class JitterBuffer(Columns):
         other = (slot + 1) % SLOTS
         octets = np.empty((len(rows), FRAME), np.uint8)
         octets[:, :SLOT], octets[:, SLOT:] = self.ring[rows, slot], self.ring[rows, other]
-        arrived = np.where(lost, now, self.arrived[rows, other])
+        age = round(now * _STAMP_HZ) + _FUTURE - self.arrived[rows, other].astype(np.int64)
+        arrived = now - np.where(lost, 0, (age & 0xFFFF) - _FUTURE) / _STAMP_HZ
         self.filled[rows, slot] = self.filled[rows, other] = False
         self.read[rows] += FRAME
         self.waited[rows] = np.where(lost, self.waited[rows], 0)

@@ -1,8 +1,9 @@
 """Playout: what each stream will send, and which generation it belongs to.
 
-A bounded ring of samples per row. Only the current generation plays: a newer one, or a flush,
-drops the older at once, and from then on not one old sample leaves. Pausing freezes the row; a
-resume may go back up to `KEPT` samples, so that a word can be said again from its beginning.
+A small ring of samples per row; the rest of a reply waits in the control process (`feed.py`), which
+is told every `ROOM_TICKS` how far playout has come. Only the current generation plays: a newer one,
+or a flush, drops the older at once, and from then on not one old sample leaves. Pausing freezes the
+row; a resume may go back up to `KEPT` samples, so that a word can be said again from its beginning.
 """
 
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from . import rings
 from .streams import Columns, Rows, column
 
 FRAME = 160
-RING = 65_536  # samples, 8.2 s
-KEPT = 12_288  # samples behind the read position that a resume can go back to
-AHEAD = RING - KEPT  # samples that may wait to be sent
+ROOM_TICKS = 8
+"""How often a playing stream tells how far it has come."""
+STALL_TICKS = 16
+"""The control process may take so long to answer, 0.32 s, and what waits is enough."""
+AHEAD = (ROOM_TICKS + STALL_TICKS) * FRAME  # samples that may wait to be sent, 0.48 s
+KEPT = 3_680  # samples behind the read position that a resume can go back to, 0.46 s
+RING = AHEAD + KEPT
 FADE = 80  # samples, 10 ms, after a resume
 
 _FADE_IN = np.arange(FADE) / FADE
@@ -55,8 +60,10 @@ class Playout(Columns):
             return True
         if self.write[row] - self.read[row] + len(pcm) > RING:
             return False
-        at = (int(self.write[row]) + np.arange(len(pcm))) % RING
-        self.ring[row, at] = pcm
+        ring, at = self.ring[row], int(self.write[row]) % RING
+        first = min(len(pcm), RING - at)
+        ring[at : at + first] = pcm[:first]
+        ring[: len(pcm) - first] = pcm[first:]
         self.write[row] += len(pcm)
         return True
 

@@ -11,7 +11,7 @@ from .streams import Columns, Rows, column
 CLOCK_RATE = 8000
 HISTORY = 128
 """Sequence numbers remembered, to tell a duplicate from a late packet."""
-_UNSEEN = -(1 << 62)  # no extended sequence number; one before a run's first is negative
+_UNSEEN = -(1 << 31)  # no extended sequence number; one before a run's first is negative
 MAX_MISORDER = 100
 MAX_DROPOUT = 3000
 """RFC 3550 A.1: a sequence number outside these bounds must prove itself by a successor."""
@@ -89,7 +89,8 @@ class Reception(Columns):
     base: NDArray[np.int64] = column(np.int64)
     probation: NDArray[np.int64] = column(np.int64, default=-1)
     """The sequence number that would confirm a jump, or -1."""
-    seen: NDArray[np.int64] = column(np.int64, HISTORY, default=_UNSEEN)
+    seen: NDArray[np.int32] = column(np.int32, HISTORY, scratch=True)
+    """The newest extended number at each place; cleared when a run of numbers begins."""
     received: NDArray[np.int64] = column(np.int64)
     duplicates: NDArray[np.int64] = column(np.int64)
     expected_before: NDArray[np.int64] = column(np.int64)

@@ -1,12 +1,15 @@
 """The recorder: stereo, caller left and assistant right, on one sample clock.
 
-Sample 0 is the moment the stream was opened. The right channel is placed by the tick that sent it,
-the left one by the sender's timestamps: the first packet anchors the sender's clock to ours, and
-only a difference of more than `DRIFT` moves the anchor, so that network jitter does not cut the
-sound. The fastest packet of a tick is what counts: a burst after a stall in the network is late but
-for its last packet, and belongs where it was spoken. A window of two seconds is kept per row and
-written out block by block.
+Sample 0 is the moment the stream was opened, to half a tick. The right channel is placed by the
+tick that sent it, the left one by the sender's timestamps: the first packet anchors the sender's
+clock to ours, and only a difference of more than `DRIFT` moves the anchor, so that network jitter
+does not cut the sound. The fastest packet of a tick is what counts: a burst after a stall in the
+network is late but for its last packet, and belongs where it was spoken. A window of less than half
+a second is kept per row and written out block by block: each row has its turn, and those whose turn
+it is are cut out together.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +19,12 @@ from .streams import Columns, Rows, column
 
 RATE = 8_000
 FRAME = 160
-WINDOW = 16_384  # samples, 2 s
 DRIFT = 640  # samples, 80 ms
-BLOCK = 8_000  # samples written at a time
-BEHIND = 4_000  # samples that late packets may still change
-TURNS = 16  # ticks in which every row gets to write its block
-FULL = WINDOW - 8 * FRAME  # samples; after a stall nobody waits for a turn
+TURNS = 7  # ticks from one block of a row to its next
+BEHIND = 13  # frames, 0.26 s, that late packets may still change
+SENT_WINDOW = BEHIND + TURNS  # frames: up to the one that is being sent
+HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
+CROWD = 64  # rows that are cut out at once; more would only take more memory
 
 _NONE = np.iinfo(np.int64).max
 
@@ -29,9 +32,9 @@ _NONE = np.iinfo(np.int64).max
 class Recorder(Columns):
     """The window of each row."""
 
-    left: NDArray[np.int16] = column(np.int16, WINDOW)
+    left: NDArray[np.int16] = column(np.int16, HEARD_WINDOW * FRAME)
     """The caller."""
-    right: NDArray[np.int16] = column(np.int16, WINDOW)
+    right: NDArray[np.int16] = column(np.int16, SENT_WINDOW, FRAME)
     """The assistant."""
     enabled: NDArray[np.bool_] = column(np.bool_)
     muted: NDArray[np.bool_] = column(np.bool_)
@@ -43,9 +46,14 @@ class Recorder(Columns):
     fastest: NDArray[np.int64] = column(np.int64, default=_NONE)
     """The anchor that the fastest packet of this tick suggests."""
     clock: NDArray[np.int64] = column(np.int64)
-    """Where the next sent frame is placed."""
+    """Frames: where the next sent one is placed."""
     running: NDArray[np.bool_] = column(np.bool_)
     written: NDArray[np.int64] = column(np.int64)
+    """Frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ticks = 0
 
     def open(self, row: int, now: float) -> None:
         """Begin to record the row."""
@@ -54,16 +62,25 @@ class Recorder(Columns):
 
     def tick(self, rows: Rows, now: float) -> None:
         """A tick begins: the clock of every recorded row moves on by one frame."""
-        late = (now - self.began[rows]) * RATE
+        self._ticks += 1
+        late = (now - self.began[rows]) * RATE / FRAME
         # The clock counts frames; only a stall of the process itself makes it jump.
-        place = np.rint(late).astype(np.int64)
-        jump = ~self.running[rows] | (np.abs(place - self.clock[rows] - FRAME) > DRIFT)
-        self.clock[rows] = np.where(jump, place, self.clock[rows] + FRAME)
-        self.running[rows] = True
+        place, fresh = np.rint(late).astype(np.int64), ~self.running[rows]
+        jump = fresh | (np.abs(late - self.clock[rows] - 1) > DRIFT / FRAME)
+        self.clock[rows] = np.where(jump, place, self.clock[rows] + 1)
+        if fresh.any():
+            begun = rows[fresh]
+            self.running[begun] = True
+            self.began[begun] = now - place[fresh] * FRAME / RATE
 
     def sent(self, rows: Rows, pcm: NDArray[np.int16]) -> None:
         """Keep what the rows send in this tick."""
-        self._place(self.right, rows, self.clock[rows], pcm, self._keeps(rows))
+        wanted = self.enabled[rows]
+        if not wanted.all():
+            rows, pcm = rows[wanted], pcm[wanted]
+        if self.muted[rows].any():
+            pcm = np.where(self.muted[rows][:, None], np.int16(0), pcm)
+        self.right[rows, self.clock[rows] % SENT_WINDOW] = pcm
 
     def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
         """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""
@@ -87,58 +104,59 @@ class Recorder(Columns):
         passed: NDArray[np.bool_],
     ) -> None:
         """Keep those frames of unique rows that `passed`; `position` is the sender's time."""
-        place = self.anchor[rows] + position
-        self._place(self.left, rows, place, pcm, passed & self._keeps(rows))
+        place, written = self.anchor[rows] + position, self.written[rows] * FRAME
+        fits = passed & self.enabled[rows] & ~self.muted[rows] & (place >= written)
+        fits &= place + FRAME <= written + HEARD_WINDOW * FRAME
+        if not fits.all():
+            rows, place, pcm = rows[fits], place[fits], pcm[fits]
+        rings.write(self.left, rows, place, pcm)
 
     def forget_anchor(self, rows: Rows) -> None:
         """The sender's clock began anew."""
         self.anchored[rows] = False
         self.fastest[rows] = _NONE
 
-    def due(self, rows: Rows) -> Rows:
-        """The rows with a block to write in this tick; those of a crowd take turns."""
-        waiting = np.where(self.enabled[rows], self.clock[rows] - self.written[rows], 0)
-        due = rows[waiting >= BLOCK + BEHIND]
-        if waiting.max(initial=0) >= FULL:
-            return due
-        return due[: len(rows) // TURNS + 1]
+    def blocks(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
+        """The rows whose turn it is, and the next samples of each; call after `tick`.
 
-    def block(self, row: int, *, final: bool = False) -> bytes:
-        """The next samples of the row, little-endian stereo; with `final` all that are left."""
-        end = int(self.clock[row]) + (FRAME if final else -BEHIND)
-        begin = int(self.written[row])
-        if not self.enabled[row] or end <= begin:
+        Little-endian stereo. What waits is cut before anything is placed, so that there is room
+        for it after a stall of the process too.
+        """
+        rows = rows[self.enabled[rows]]
+        waiting = self.clock[rows] - self.written[rows]
+        due = (rows % TURNS == self._ticks % TURNS) | (waiting >= BEHIND + TURNS)
+        count = np.where(due, waiting - BEHIND, 0)
+        for one in np.unique(count[count > 0]).tolist():
+            mine = rows[count == one]
+            for begin in range(0, len(mine), CROWD):
+                crowd = mine[begin : begin + CROWD]
+                yield from zip(crowd.tolist(), self._cut_out(crowd, one), strict=True)
+
+    def rest(self, row: int) -> bytes:
+        """All samples of the row that are left."""
+        frames = int(self.clock[row]) + 1 - int(self.written[row])
+        if not self.enabled[row] or frames <= 0:
             return b""
+        return self._cut_out(np.array([row]), frames)[0]
+
+    def _cut_out(self, rows: Rows, frames: int) -> list[bytes]:
+        """The next frames of unique rows; silence takes their place."""
+        left, right = self._taken(self.left, rows, frames), self._taken(self.right, rows, frames)
+        # Both channels at once: as the low and the high half of little-endian words.
+        samples = right.astype("<u4")
+        samples <<= 16
+        samples |= left
+        self.written[rows] += frames
+        return [one.tobytes() for one in samples]
+
+    def _taken(self, window: NDArray[np.int16], rows: Rows, frames: int) -> NDArray[np.uint16]:
+        """The next frames of one channel, shape (rows, frames, 160); a silent window is left."""
+        ring = window.reshape(len(window), -1, FRAME).view(np.uint16)
+        kept = min(frames, ring.shape[1])
+        at = rows[:, None], (self.written[rows][:, None] + np.arange(kept)) % ring.shape[1]
+        taken: NDArray[np.uint16] = ring[at]
+        ring[at] = 0
+        if kept == frames:
+            return taken
         # A stall longer than the window leaves silence, not old sound.
-        pad = max(end - begin - WINDOW, 0)
-        first, last = (begin + pad) % WINDOW, (end - 1) % WINDOW + 1
-        pieces = [slice(first, last)] if first < last else [slice(first, None), slice(last)]
-        data = b"".join(self._cut_out(row, piece) for piece in pieces)
-        self.written[row] = end
-        return bytes(4 * pad) + data
-
-    def _keeps(self, rows: Rows) -> NDArray[np.bool_]:
-        keeps: NDArray[np.bool_] = self.enabled[rows] & ~self.muted[rows]
-        return keeps
-
-    def _cut_out(self, row: int, piece: slice) -> bytes:
-        """The samples as they are written; silence takes their place."""
-        left, right = self.left[row, piece], self.right[row, piece]
-        samples = np.empty((len(left), 2), "<i2")
-        samples[:, 0], samples[:, 1] = left, right
-        left[:] = right[:] = 0
-        return samples.tobytes()
-
-    def _place(
-        self,
-        channel: NDArray[np.int16],
-        rows: Rows,
-        place: NDArray[np.int64],
-        pcm: NDArray[np.int16],
-        wanted: NDArray[np.bool_],
-    ) -> None:
-        written = self.written[rows]
-        fits = wanted & (place >= written) & (place + FRAME <= written + WINDOW)
-        if not fits.all():
-            rows, place, pcm = rows[fits], place[fits], pcm[fits]
-        rings.write(channel, rows, place, pcm)
+        return np.pad(taken, ((0, 0), (0, frames - kept), (0, 0)))

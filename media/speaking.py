@@ -11,14 +11,12 @@ from .bridges import Bridges
 from .keys import KeyFrame, Keys
 from .marks import Marks
 from .pacing import Pacing
-from .playout import Playout, Spoken
+from .playout import ROOM_TICKS, Playout, Spoken
 from .rtp.columns import HEADER_SIZE
 from .sender import LAWS, Sender
 from .streams import Columns, Rows, StreamTable
 
 PTIME_MS = 20
-ROOM_TICKS = 5
-"""How often a playing stream tells how far it has come."""
 
 
 @dataclass(frozen=True, slots=True)

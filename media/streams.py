@@ -3,7 +3,9 @@
 Every stage of the engine declares its state as columns and gets rows from one table, so a stage is
 a few array operations over all streams instead of an object per stream. A row is used again after
 its stream closed; opening a row resets every column of every stage, so nothing of the previous call
-is left in it. Knows nothing of packets or audio.
+is left in it. Room for every row is made at the beginning, since to make it later means to copy all
+that the rows in use hold, amid a tick; a row that was never used takes no memory but its address.
+Knows nothing of packets or audio.
 """
 
 from collections.abc import Sequence
@@ -17,8 +19,6 @@ from ..base.errors import AywaError
 
 Rows = NDArray[np.int64]
 """Row numbers. Where a function says *unique rows*, no row stands twice in the array."""
-
-FIRST_ROWS = 16
 
 
 class TableFull(AywaError):
@@ -63,13 +63,10 @@ class Columns:
         for name, field in self._fields.items():
             setattr(self, name, field.allocate(0))
 
-    def grow(self, rows: int) -> None:
-        """Make room for `rows` rows; what is there stays."""
+    def allocate(self, rows: int) -> None:
+        """Make room for `rows` rows, all of them fresh."""
         for name, field in self._fields.items():
-            old = getattr(self, name)
-            new = field.allocate(rows)
-            new[: len(old)] = old
-            setattr(self, name, new)
+            setattr(self, name, field.allocate(rows))
 
     def reset(self, row: int) -> None:
         """Give the row the values of a fresh one."""
@@ -88,11 +85,13 @@ class StreamTable(Columns):
         super().__init__()
         self.capacity = capacity
         self.streams: dict[str, int] = {}
-        self.names: list[str] = []
-        self._members = list(members)
-        self._free: list[int] = []
+        self.names = [""] * capacity
+        self._members: list[Columns] = [self]
+        self._free = list(range(capacity - 1, -1, -1))
         self._rows: Rows = np.empty(0, np.int64)
-        self._resize(min(FIRST_ROWS, capacity))
+        self.allocate(capacity)
+        for columns in members:
+            self.join(columns)
 
     @property
     def rows(self) -> Rows:
@@ -104,14 +103,12 @@ class StreamTable(Columns):
         if stream in self.streams:
             raise TableFull(f"the stream {stream!r} is open already; close it before opening again")
         if not self._free:
-            if len(self.names) >= self.capacity:
-                raise TableFull(
-                    f"all {self.capacity} streams of this media process are in use; "
-                    "raise its capacity or place fewer calls"
-                )
-            self._resize(min(2 * len(self.names), self.capacity))
+            raise TableFull(
+                f"all {self.capacity} streams of this media process are in use; "
+                "raise its capacity or place fewer calls"
+            )
         row = self._free.pop()
-        for columns in (self, *self._members):
+        for columns in self._members:
             columns.reset(row)
         self.streams[stream] = row
         self.names[row] = stream
@@ -122,7 +119,7 @@ class StreamTable(Columns):
 
     def join(self, columns: Columns) -> None:
         """Let the columns of one more stage follow the rows."""
-        columns.grow(len(self.names))
+        columns.allocate(self.capacity)
         self._members.append(columns)
 
     def close(self, stream: str) -> None:
@@ -132,9 +129,3 @@ class StreamTable(Columns):
         self.active[row] = False
         self._free.append(row)
         self._rows = np.flatnonzero(self.active)
-
-    def _resize(self, rows: int) -> None:
-        self._free.extend(range(rows - 1, len(self.names) - 1, -1))
-        self.names.extend([""] * (rows - len(self.names)))
-        for columns in (self, *self._members):
-            columns.grow(rows)

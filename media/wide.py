@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..codecs.pcm import Pcm
 from ..codecs.wideband import CLOCK_RATE, RATE, Decoder, WidebandCodec, samples_of
-from .jitter import FRAME, MAX_PACKET, SLOT
+from .jitter import FRAME, MAX_PACKET, SLOT, SLOTS
 from .rtp.sequence import timestamp_add, timestamp_distance
 
-MAX_ASIDE = 256
+MAX_ASIDE = SLOTS
 """Payloads put aside; the jitter buffer has no more slots than that."""
 
 _TICKET = struct.Struct("!II")

@@ -41,6 +41,7 @@ class MediaPlane:
         self._opening: dict[str, asyncio.Future[plane.Opened]] = {}
         self._closing: dict[str, asyncio.Future[StreamReport]] = {}
         self._freed: deque[tuple[int, float]] = deque(maxlen=MAX_FREED)
+        self._answers: list[plane.Command] = []
         self._lost: str | None = None
         self.load = plane.EngineLoad()
         """What the engine said of itself last."""
@@ -123,11 +124,20 @@ class MediaPlane:
 
     def send(self, commands: list[plane.Command]) -> None:
         """Send commands at once; after a loss they go nowhere."""
+        commands, self._answers = self._answers + commands, []
         if not self._lost:
             self._link.send(commands)
 
+    def answer(self) -> None:
+        """Send what the streams have to say to the events dispatched, as one message."""
+        if self._answers:
+            self.send([])
+
     def dispatch(self, event: plane.Told) -> None:
-        """Take one event of the engine; a batch is told to each stream's listener."""
+        """Take one event of the engine; a batch is told to each stream's listener.
+
+        To be followed by `answer`, once for many events.
+        """
         match event:
             case plane.HeardBatch():
                 for heard in event.each():
@@ -167,7 +177,7 @@ class MediaPlane:
 
     def _take(self, event: plane.Event) -> None:
         if stream := self._streams.get(event.stream):
-            stream.take(event)
+            self._answers += stream.take(event)
 
     def _tell(self, stream: str, event: plane.Event) -> None:
         listener = self._listeners.get(stream)

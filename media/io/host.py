@@ -99,9 +99,7 @@ class MediaHost:
     def _put_out(self, output: Output) -> list[plane.Told]:
         for packets in output.packets:
             self._sockets.send(packets)
-        for block in output.blocks:
-            if block.data:
-                self._writer.append(block.stream, block.artifact, block.data)
+        self._writer.append(output.blocks)
         events: list[plane.Told] = []
         for event in output.events:
             if isinstance(event, plane.Closed):  # told when its files are complete

@@ -135,6 +135,7 @@ async def spawn_media_process(
     def on_data(data: bytes) -> None:
         for event in unpacker.feed(data):
             media.dispatch(event)
+        media.answer()
 
     def on_end() -> None:
         why = f"the media process {link.pid} died"

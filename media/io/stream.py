@@ -135,11 +135,12 @@ class MediaStream:
         """Close the stream; its files are complete afterwards."""
         return await self._carrier.close_stream(self.id)
 
-    def take(self, event: plane.Event) -> None:
-        """Keep up with playout."""
+    def take(self, event: plane.Event) -> list[plane.Command]:
+        """Keep up with playout; gives what is to be sent."""
         match event:
             case plane.Room() | plane.Played():
-                self._send(*self._feed.played(event.generation, event.samples))
+                return self._feed.played(event.generation, event.samples)
+        return []
 
     def _send(self, *commands: plane.Command) -> None:
         if commands:

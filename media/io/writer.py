@@ -6,12 +6,14 @@ A file that cannot be written is given up, told once, and the call goes on witho
 import contextlib
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Literal
 
 from ...codecs import wav
+from ..engine import Block
 from ..pcap import FILE_HEADER
 from ..plane import ArtifactFailed
 from ..recovery import CHANNELS, RATE
@@ -32,11 +34,15 @@ class FilesClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Opening:
     stream: str
-    artifact: Artifact | None
-    data: bytes
-    path: Path | None = None
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Finishing:
+    stream: str
 
 
 class ArtifactWriter:
@@ -44,7 +50,7 @@ class ArtifactWriter:
 
     def __init__(self) -> None:
         self.reports: deque[ArtifactFailed | FilesClosed] = deque()
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Opening | list[Block] | _Finishing | None] = SimpleQueue()
         self._put_in = 0  # octets, counted by the caller's thread
         self._taken_out = 0  # octets, counted by the writer's thread
         self._given_up: set[tuple[str, Artifact]] = set()
@@ -55,26 +61,31 @@ class ArtifactWriter:
     def open(self, stream: str, artifact: Artifact, folder: str) -> None:
         """Begin a file in an existing folder."""
         self._given_up.discard((stream, artifact))
-        self._queue.put(_Work(stream, artifact, b"", Path(folder) / NAMES[artifact]))
+        self._queue.put(_Opening(stream, artifact, Path(folder) / NAMES[artifact]))
 
-    def append(self, stream: str, artifact: Artifact, data: bytes) -> None:
-        """Add to a file. One that the disk is too slow for ends where it is, and is told once."""
-        key = (stream, artifact)
-        if key in self._given_up:
-            return
-        if self._put_in - self._taken_out + len(data) > QUEUED_OCTETS:
-            self._given_up.add(key)
+    def append(self, blocks: Sequence[Block]) -> None:
+        """Add to files. One that the disk is too slow for ends where it is, and is told once."""
+        # All blocks of a tick are handed over at once: the thread is woken for them once.
+        if taken := [block for block in blocks if self._takes(block)]:
+            self._queue.put(taken)
+
+    def _takes(self, block: Block) -> bool:
+        if self._given_up and (block.stream, block.artifact) in self._given_up:
+            return False
+        size = len(block.data)
+        if self._put_in - self._taken_out + size > QUEUED_OCTETS:
+            self._given_up.add((block.stream, block.artifact))
             reason = f"the disk is {QUEUED_OCTETS >> 20} MiB behind; use a faster one"
-            self.reports.append(ArtifactFailed(stream, artifact, reason))
-            return
-        self._put_in += len(data)
-        self._queue.put(_Work(stream, artifact, data))
+            self.reports.append(ArtifactFailed(block.stream, block.artifact, reason))
+            return False
+        self._put_in += size
+        return size > 0
 
     def finish(self, stream: str) -> None:
         """Complete the stream's files; FilesClosed follows."""
         for artifact in NAMES:
             self._given_up.discard((stream, artifact))
-        self._queue.put(_Work(stream, None, b""))
+        self._queue.put(_Finishing(stream))
 
     def close(self) -> None:
         """Write what waits and stop."""
@@ -83,30 +94,34 @@ class ArtifactWriter:
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
-            if work.artifact is None:
-                self._finish(work.stream)
-            else:
-                self._write(work, work.artifact)
-                self._taken_out += len(work.data)
+            match work:
+                case _Opening():
+                    self._begin(work)
+                case _Finishing():
+                    self._finish(work.stream)
+                case blocks:
+                    for block in blocks:
+                        self._write(block)
         for stream, _ in list(self._files):
             self._finish(stream)
 
-    def _write(self, work: _Work, artifact: Artifact) -> None:
-        key = (work.stream, artifact)
+    def _begin(self, work: _Opening) -> None:
+        key = (work.stream, work.artifact)
         try:
-            if work.path:
-                # Unbuffered: what was written survives the death of this process.
-                self._files[key] = work.path.open("wb", buffering=0)
-                self._put(key, _HEADERS[artifact])
-            elif key in self._files:
-                self._put(key, work.data)
+            # Unbuffered: what was written survives the death of this process.
+            file = self._files[key] = work.path.open("wb", buffering=0)
+            _put(file, _HEADERS[work.artifact])
         except OSError as error:
             self._give_up(key, error)
 
-    def _put(self, key: tuple[str, Artifact], data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._files[key].write(view) :]
+    def _write(self, block: Block) -> None:
+        key = (block.stream, block.artifact)
+        try:
+            if file := self._files.get(key):
+                _put(file, block.data)
+        except OSError as error:
+            self._give_up(key, error)
+        self._taken_out += len(block.data)
 
     def _give_up(self, key: tuple[str, Artifact], error: OSError) -> None:
         stream, artifact = key
@@ -127,6 +142,12 @@ class ArtifactWriter:
             except OSError as error:
                 self.reports.append(ArtifactFailed(stream, artifact, str(error)))
         self.reports.append(FilesClosed(stream))
+
+
+def _put(file: IO[bytes], data: bytes) -> None:
+    put = file.write(data)
+    while put < len(data):
+        put += file.write(memoryview(data)[put:])
 
 
 def _complete(file: IO[bytes], artifact: Artifact) -> None:

@@ -12,6 +12,7 @@ from aywa.media import plane
 from aywa.media.datagrams import Received
 from aywa.media.dtls import Certificate
 from aywa.media.engine import Engine, Output
+from aywa.media.feed import PlayoutFeed
 from aywa.media.rtp import columns
 
 TICK_S = 0.020
@@ -60,7 +61,7 @@ class Bench:
 
     engine: Engine = field(
         default_factory=lambda: Engine(
-            capacity=40, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
+            capacity=50, entropy=SeededEntropy(1), certificate=Certificate.fresh(0.0)
         )
     )
     now: float = 100.0
@@ -68,6 +69,10 @@ class Bench:
     sent: dict[str, list[bytes]] = field(default_factory=dict)
     control: dict[str, list[bytes]] = field(default_factory=dict)
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    feeds: dict[str, PlayoutFeed] = field(default_factory=dict)
+    untold: list[plane.Room | plane.Played] = field(default_factory=list)
+    stalled: bool = False
+    """The control process reads nothing now."""
 
     def open(self, stream: str = "a", *, files: bool = False, **settings: object) -> Caller:
         folder = "somewhere" if files else None
@@ -87,6 +92,14 @@ class Bench:
         }
         self.command(plane.ConfigureStream(stream, **(given | settings)))  # type: ignore[arg-type]
 
+    def play(
+        self, pcm: NDArray[np.int16], *, stream: str = "a", generation: int = 1, end: bool = False
+    ) -> None:
+        """Say something of any length, fed into the engine as the control process does."""
+        feed = self.feeds.setdefault(stream, PlayoutFeed(stream))
+        for command in feed.play(generation, pcm) + (feed.end(generation) if end else []):
+            self.command(command)
+
     def command(self, command: plane.Command) -> list[plane.Event]:
         return self._keep(self.engine.handle(command, self.now, self.now + WALL_OFFSET))
 
@@ -103,7 +116,17 @@ class Bench:
             batch.source[index] = self.engine.book.number(*caller.address)
             batch.stamp[index] = self.now - delay + WALL_OFFSET
             batch.control[index] = control
-        return self._keep(self.engine.tick(self.now, self.now + WALL_OFFSET, batch))
+        events = self._keep(self.engine.tick(self.now, self.now + WALL_OFFSET, batch))
+        self._feed(events)
+        return events
+
+    def _feed(self, events: list[plane.Event]) -> None:
+        self.untold += [e for e in events if isinstance(e, plane.Room | plane.Played)]
+        while self.untold and not self.stalled:
+            told = self.untold.pop(0)
+            if feed := self.feeds.get(told.stream):
+                for command in feed.played(told.generation, told.samples):
+                    self.command(command)
 
     def ticks(self, count: int) -> list[plane.Event]:
         return [event for _ in range(count) for event in self.tick()]
@@ -124,6 +147,7 @@ class Bench:
         return g711.decode(np.frombuffer(octets, np.uint8), "pcmu")
 
     def close(self, stream: str = "a") -> plane.Closed:
+        self.feeds.pop(stream, None)
         [closed] = self.command(plane.CloseStream(stream))
         assert isinstance(closed, plane.Closed)
         return closed
@@ -140,7 +164,8 @@ class Bench:
             self.files[key] = self.files.get(key, b"") + block.data
         events: list[plane.Event] = []
         for event in output.events:
-            events += event.each() if isinstance(event, plane.HeardBatch) else [event]
+            batch = isinstance(event, plane.HeardBatch | plane.RoomBatch)
+            events += event.each() if batch else [event]
         self.events += events
         return events
 

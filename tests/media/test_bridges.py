@@ -79,7 +79,7 @@ def test_three_callers_each_hear_the_two_others(bench: Bench) -> None:
 def test_an_assistant_is_heard_by_its_own_caller_only(bench: Bench) -> None:
     callers = open_all(bench, "a", "b")
     bridge(bench, "a", "b")
-    bench.command(plane.Play("a", 1, pitch(1_000)))
+    bench.play(pitch(1_000))
     talk(bench, callers, {"b": pitch(700)}, 60)
     assert share(bench.spoken("a", 20), 1_000) > 0.4
     assert share(bench.spoken("a", 20), 700) > 0.4

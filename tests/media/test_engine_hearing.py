@@ -193,7 +193,7 @@ def test_silence_of_the_peer_is_told_once_and_not_on_hold(bench: Bench) -> None:
 
 def test_the_recording_and_the_capture_hold_what_passed(bench: Bench) -> None:
     caller, sound, ours = bench.open(files=True), noise(160 * 150), noise(160 * 60, 8)
-    bench.command(plane.Play("a", 1, ours))
+    bench.play(ours)
     began = bench.now
     for frame in frames(sound):
         bench.tick((caller, caller.audio(frame)), delay=0.003)

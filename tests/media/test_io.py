@@ -12,6 +12,7 @@ import pytest
 
 from aywa.codecs import wav
 from aywa.media import MediaError, plane
+from aywa.media.engine import Block
 from aywa.media.io import wire, writer
 from aywa.media.io.client import MediaPlane
 from aywa.media.io.ports import QUARANTINE_S, PortPairs
@@ -197,8 +198,7 @@ def test_a_disk_that_is_too_slow_ends_one_file_and_is_told_once(
     files = writer.ArtifactWriter()
     files.open("a", "recording", str(tmp_path))
     for _ in range(3):
-        files.append("a", "recording", bytes(4_000))
-    files.append("a", "pcap", b"")
+        files.append([Block("a", "recording", bytes(4_000)), Block("a", "pcap", b"")])
     files.finish("a")
     files.close()
     assert [type(report).__name__ for report in files.reports] == ["ArtifactFailed", "FilesClosed"]

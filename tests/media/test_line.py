@@ -98,6 +98,33 @@ def test_whatever_comes_in_time_is_heard_once_and_in_order(line: Line) -> None:
     assert order == sorted(set(order))
 
 
+def burst(packets: int) -> Line:
+    """So many come together, the last of them in time."""
+    delays = [*steady(50), *(20 * (packets - number) for number in range(packets)), *steady(100)]
+    return Line(160, tuple(delays))
+
+
+@pytest.mark.parametrize("packets", [20, 36])
+def test_a_burst_that_the_buffer_holds_is_heard_whole(bench: Bench, packets: int) -> None:
+    """0.7 s and less."""
+    line = burst(packets)
+    assert line.run(bench).late == 0
+    assert np.array_equal(heard(bench), line.sound())
+
+
+@pytest.mark.parametrize("packets", [40, 50, 80])
+def test_a_burst_that_the_buffer_does_not_hold_loses_no_more_than_that(
+    bench: Bench, packets: int
+) -> None:
+    line = burst(packets)
+    report, sound = line.run(bench), line.sound()
+    got, frames = heard(bench), sound.reshape(-1, 160)
+    assert report.late <= packets - 36 + 5
+    assert len(got) == len(sound) - 160 * report.late
+    assert np.array_equal(got[: 160 * 85], sound[: 160 * 85])
+    assert np.array_equal(got[-160 * 95 :], frames[-95:].ravel())
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_a_run_of_losses_takes_nothing_else_with_it(bench: Bench, count: int) -> None:
     line = Line(160, steady(60), lost=frozenset(range(20, 20 + count)))

@@ -19,7 +19,7 @@ from .conftest import Bench, noise
 def pattern(fates: str, cuts: tuple[int, ...] = ()) -> LossPattern:
     """`x` is missing, `.` came; taken in pieces that end at `cuts`."""
     bursts = Bursts()
-    bursts.grow(1)
+    bursts.allocate(1)
     ends = [*sorted(cut for cut in cuts if cut < len(fates)), len(fates)]
     for begin, end in zip([0, *ends], ends, strict=False):
         bursts.take(0, np.array([fate == "x" for fate in fates[begin:end]], np.bool_))

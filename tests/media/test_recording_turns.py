@@ -1,13 +1,15 @@
 """Recordings of many streams: written in turns, so that no tick is long, and nothing is missing."""
 
 import numpy as np
+import pytest
 
 from aywa.media import plane
 from aywa.media.engine import Output
+from aywa.media.recorder import TURNS
 
 from .conftest import TICK_S, Bench, noise
 
-STREAMS = 40
+STREAMS = 6 * TURNS
 TICKS = 240
 
 
@@ -18,7 +20,7 @@ class Crowd(Bench):
         self.blocks: list[int] = []
         for number in range(STREAMS):
             self.open(str(number), files=True)
-            self.command(plane.Play(str(number), 1, sound(number)))
+            self.play(sound(number), stream=str(number))
 
     def _keep(self, output: Output) -> list[plane.Event]:
         self.blocks.append(sum(block.artifact == "recording" for block in output.blocks))
@@ -37,7 +39,10 @@ def test_streams_that_began_together_are_written_in_turns_and_whole() -> None:
     crowd = Crowd()
     crowd.begin()
     crowd.ticks(TICKS)
-    assert max(crowd.blocks) == 3
+    crowd.ticks(TURNS)
+    written = [count for count in crowd.blocks if count]
+    assert set(written) == {6}
+    assert len(written) > TICKS - 20
     for number in range(STREAMS):
         crowd.close(str(number))
         assert np.array_equal(crowd.assistant(number)[160 : 160 * (TICKS + 1)], sound(number))
@@ -54,3 +59,41 @@ def test_after_a_stall_of_the_process_nothing_that_follows_is_missing() -> None:
         crowd.close(str(number))
         after = crowd.assistant(number)[160 * (73 + stall) : 160 * (170 + stall)]
         assert np.array_equal(after, sound(number)[160 * 72 : 160 * 169])
+
+
+@pytest.mark.parametrize("phase", range(TURNS))
+def test_a_burst_after_a_stall_of_the_line_is_recorded_where_it_was_spoken(phase: int) -> None:
+    """A quarter of a second, whenever the row has its turn."""
+    bench = Bench()
+    bench.ticks(phase)
+    caller, spoken = bench.open(files=True), noise(160 * 100)
+    packets = [(caller, caller.audio(frame)) for frame in spoken.reshape(-1, 160)]
+    for packet in packets[:40]:
+        bench.tick(packet)
+    bench.ticks(12)
+    bench.tick(*packets[40:53])
+    for packet in packets[53:]:
+        bench.tick(packet)
+    bench.ticks(3)
+    bench.close()
+    recorded = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0]
+    begin = int(np.flatnonzero(recorded)[0])
+    assert np.array_equal(recorded[begin : begin + len(spoken)], spoken)
+
+
+@pytest.mark.parametrize("phase", range(TURNS))
+def test_a_first_packet_that_was_slow_costs_no_sound(phase: int) -> None:
+    """All that follow come 60 ms ahead of it, less than moves the sender's clock."""
+    bench = Bench()
+    bench.ticks(phase)
+    caller, spoken = bench.open(files=True), noise(160 * 60)
+    packets = [(caller, caller.audio(frame)) for frame in spoken.reshape(-1, 160)]
+    bench.tick(packets[0])
+    bench.tick(*packets[1:5])
+    for packet in packets[5:]:
+        bench.tick(packet)
+    bench.ticks(5)
+    bench.close()
+    recorded = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0]
+    begin = int(np.flatnonzero(recorded)[0])
+    assert np.array_equal(recorded[begin : begin + len(spoken)], spoken)

@@ -30,7 +30,7 @@ def listened(sounds: list[NDArray[np.float64]]) -> list[str]:
     """What is heard of each sound, all at once."""
     rows = np.arange(len(sounds))
     keys = ToneKeys()
-    keys.grow(len(sounds))
+    keys.allocate(len(sounds))
     pcm = np.zeros((len(sounds), 160 * (max(map(len, sounds)) // 160 + 6)), np.int16)
     for row, sound in enumerate(sounds):
         pcm[row, : len(sound)] = clipped(sound)

@@ -70,7 +70,7 @@ def test_what_was_said_is_heard(bench: Bench, codec: WidebandCodec) -> None:
 @pytest.mark.parametrize("codec", CODECS)
 def test_what_we_say_is_understood(bench: Bench, codec: WidebandCodec) -> None:
     opened(bench, codec)
-    bench.command(plane.Play("a", 1, SOUND))
+    bench.play(SOUND)
     bench.ticks(50)
     packets = [RtpPacket.parse(packet) for packet in bench.sent["a"]]
     assert {packet.payload_type for packet in packets} == {NUMBERS[codec]}
