@@ -20,7 +20,7 @@ ROOM_TICKS = 8
 STALL_TICKS = 16
 """The control process may take so long to answer, 0.32 s, and what waits is enough."""
 AHEAD = (ROOM_TICKS + STALL_TICKS) * FRAME  # samples that may wait to be sent, 0.48 s
-KEPT = 3_680  # samples behind the read position that a resume can go back to, 0.46 s
+KEPT = 3_600  # samples behind the read position that a resume can go back to, 0.45 s
 RING = AHEAD + KEPT
 FADE = 80  # samples, 10 ms, after a resume
 

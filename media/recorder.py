@@ -20,7 +20,7 @@ from .streams import Columns, Rows, column
 RATE = 8_000
 FRAME = 160
 DRIFT = 640  # samples, 80 ms
-TURNS = 7  # ticks from one block of a row to its next
+TURNS = 6  # ticks from one block of a row to its next
 BEHIND = 13  # frames, 0.26 s, that late packets may still change
 SENT_WINDOW = BEHIND + TURNS  # frames: up to the one that is being sent
 HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
