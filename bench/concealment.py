@@ -130,7 +130,7 @@ def _plain_lag(history: NDArray[np.float64]) -> int:
 def concealed(frames: Frames, lost: Lost) -> Frames:
     """What the engine does, tick by tick."""
     out, concealment = frames.copy(), Concealment()
-    concealment.grow(len(out))
+    concealment.allocate(len(out))
     for number in range(out.shape[1]):
         missing, here = np.flatnonzero(lost[:, number]), np.flatnonzero(~lost[:, number])
         if len(missing):
@@ -222,7 +222,7 @@ def measures() -> dict[str, Measure]:
 def cost(rows: int, *, again: bool = False) -> float:
     """µs to conceal a frame of each of `rows` rows, the first or a later one; the best of some."""
     random, concealment = np.random.default_rng(1), Concealment()
-    concealment.grow(rows)
+    concealment.allocate(rows)
     every, best = np.arange(rows), float("inf")
     for _ in range(20):
         for _ in range(3):

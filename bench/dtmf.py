@@ -36,7 +36,7 @@ LEVELS_DB = (0, 6, -10, -20)
 def digits_of(sound: NDArray[np.float64]) -> list[list[str]]:
     """What is heard in each row of `sound`."""
     keys, rows = ToneKeys(), np.arange(len(sound))
-    keys.grow(len(sound))
+    keys.allocate(len(sound))
     found: list[list[str]] = [[] for _ in rows]
     pcm = g711.decode(g711.encode(clipped(sound), "pcmu"), "pcmu")
     for begin in range(0, pcm.shape[1] - 159, 160):
@@ -108,7 +108,7 @@ def main() -> None:
         print(f"  {name:20} {rows.size / 8_000 / 60:6.1f} min  false keys {heard}")
     print(f"talk-off: {false} false keys in {total_s / 3600:.2f} h of speech")
     keys, rows = ToneKeys(), np.arange(100)
-    keys.grow(100)
+    keys.allocate(100)
     noise = np.random.default_rng(1).integers(-8_000, 8_000, (100, 160)).astype(np.int16)
     begin = time.process_time()
     for _ in range(200):

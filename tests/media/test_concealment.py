@@ -112,7 +112,7 @@ def test_each_row_is_concealed_as_if_it_were_alone(fates: list[list[bool]]) -> N
 
 def test_a_row_used_again_has_nothing_of_the_call_before() -> None:
     concealment, row = Concealment(), np.array([2])
-    concealment.grow(4)
+    concealment.allocate(4)
     for frame in voiced(100):
         concealment.remember(row, frame[None].copy())
     assert concealment.conceal(row).any()
