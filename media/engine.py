@@ -141,6 +141,13 @@ class Engine:
                 output.events += self._speaking.handle(row, command, now)
         return output
 
+    def play(self, batch: plane.PlayBatch) -> None:
+        """Append to what many streams will send."""
+        for play in batch.each():
+            row = self.table.streams.get(play.stream)
+            if row is not None:
+                self._speaking.playout.play(row, play.generation, play.pcm)
+
     def _arrange(
         self,
         row: int,

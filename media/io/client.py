@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from .. import MediaError, plane
@@ -22,7 +22,7 @@ MAX_FREED = 4_096  # ports remembered for QUARANTINE_S after their streams
 class Link(Protocol):
     """Where commands go."""
 
-    def send(self, commands: list[plane.Command]) -> None:
+    def send(self, commands: Sequence[plane.Asked]) -> None:
         """Send commands at once."""
         ...
 
@@ -122,9 +122,9 @@ class MediaPlane:
         self._lost = self._lost or "the media plane was closed"
         await self._link.close()
 
-    def send(self, commands: list[plane.Command]) -> None:
+    def send(self, commands: Sequence[plane.Asked]) -> None:
         """Send commands at once; after a loss they go nowhere."""
-        commands, self._answers = self._answers + commands, []
+        commands = [*self._gathered(), *commands]
         if not self._lost:
             self._link.send(commands)
 
@@ -132,6 +132,13 @@ class MediaPlane:
         """Send what the streams have to say to the events dispatched, as one message."""
         if self._answers:
             self.send([])
+
+    def _gathered(self) -> list[plane.Asked]:
+        """The answers that wait; those that play before those that end it."""
+        answers, self._answers = self._answers, []
+        plays = [answer for answer in answers if isinstance(answer, plane.Play)]
+        rest = [answer for answer in answers if not isinstance(answer, plane.Play)]
+        return [plane.PlayBatch.of(plays), *rest] if plays else [*rest]
 
     def dispatch(self, event: plane.Told) -> None:
         """Take one event of the engine; a batch is told to each stream's listener.

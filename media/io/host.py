@@ -49,8 +49,11 @@ class MediaHost:
         """Packets that the network did not take."""
         return self._sockets.send_errors
 
-    def command(self, command: plane.Command) -> list[plane.Told]:
+    def command(self, command: plane.Asked) -> list[plane.Told]:
         """Carry out a command at once."""
+        if isinstance(command, plane.PlayBatch):
+            self._engine.play(command)
+            return []
         now = self._clock.monotonic()
         if isinstance(command, plane.OpenStream):
             return [self._open(command, now)]

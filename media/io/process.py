@@ -45,7 +45,7 @@ class ControlLink:
         self.waited_s = 0.0
         """Time in which there was nothing to do."""
 
-    def commands(self, seconds: float) -> list[plane.Command] | None:
+    def commands(self, seconds: float) -> list[plane.Asked] | None:
         """Wait up to `seconds` for commands; None when the other side is gone.
 
         Comes back early when there is room for events that did not fit.
@@ -124,7 +124,7 @@ def _serve(host: MediaHost, end: ControlLink) -> None:
             deadline = now + TICK_S
 
 
-def _carried_out(host: MediaHost, commands: list[plane.Command]) -> list[plane.Told]:
+def _carried_out(host: MediaHost, commands: list[plane.Asked]) -> list[plane.Told]:
     return [event for command in commands for event in host.command(command)]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from .. import MediaError, plane
 from . import wire
@@ -80,7 +80,7 @@ class _ProcessLink:
 
         loop.add_reader(self._socket.fileno(), read)
 
-    def send(self, commands: list[plane.Command]) -> None:
+    def send(self, commands: Sequence[plane.Asked]) -> None:
         self._unsent += wire.pack(commands)
         self._flush()
 

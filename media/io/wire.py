@@ -26,11 +26,11 @@ def _types(union: UnionType) -> dict[str, type]:
     return {kind.__name__: kind for kind in get_args(union)}
 
 
-_VALUES = _types(plane.Command) | _types(plane.Told)
+_VALUES = _types(plane.Asked) | _types(plane.Told)
 _FIELDS = {name: [field.name for field in fields(kind)] for name, kind in _VALUES.items()}
 
 
-def pack(values: Sequence[plane.Command] | Sequence[plane.Told]) -> bytes:
+def pack(values: Sequence[plane.Asked] | Sequence[plane.Told]) -> bytes:
     """One message with all of `values`."""
     blobs: list[bytes] = []
     listed = []

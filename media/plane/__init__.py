@@ -11,6 +11,7 @@ really left, which is what the conversation's memory of "heard" is cut by.
 """
 
 from .commands import (
+    Asked,
     Bridge,
     CaptureSip,
     CloseStream,
@@ -27,6 +28,7 @@ from .commands import (
     OpenStream,
     Pause,
     Play,
+    PlayBatch,
     Record,
     Resume,
     SendDigits,
@@ -64,6 +66,7 @@ from .events import (
 
 __all__ = [
     "ArtifactFailed",
+    "Asked",
     "Bridge",
     "BridgeFailed",
     "Bridged",
@@ -98,6 +101,7 @@ __all__ = [
     "Paused",
     "PeerLocked",
     "Play",
+    "PlayBatch",
     "PlayStarted",
     "Played",
     "Record",

@@ -1,7 +1,8 @@
 """What the control plane asks of an engine. All but OpenStream are about a stream that is open."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,34 @@ class Play:
     stream: str
     generation: int
     pcm: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayBatch:
+    """The Play of many streams: `pcm` holds the audio of one after the other."""
+
+    streams: tuple[str, ...]
+    generation: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    pcm: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, plays: Sequence[Play]) -> Self:
+        """Those, in their order."""
+        return cls(
+            tuple(play.stream for play in plays),
+            np.array([play.generation for play in plays]),
+            np.array([len(play.pcm) for play in plays]),
+            np.concatenate([play.pcm for play in plays]),
+        )
+
+    def each(self) -> Iterator[Play]:
+        """The Play of each stream."""
+        begin = 0
+        generations, samples = self.generation.tolist(), self.samples.tolist()
+        for stream, generation, count in zip(self.streams, generations, samples, strict=True):
+            yield Play(stream, generation, self.pcm[begin : begin + count])
+            begin += count
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +238,7 @@ Command = (
     | CaptureSip
     | CloseStream
 )
+"""About one stream."""
+
+Asked = Command | PlayBatch
+"""What crosses to an engine."""

@@ -1,6 +1,7 @@
 """Long replies: the engine holds half a second of them, the control process the rest."""
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -122,8 +123,11 @@ class Wire:
     def __init__(self) -> None:
         self.messages: list[list[plane.Command]] = []
 
-    def send(self, commands: list[plane.Command]) -> None:
-        self.messages.append(commands)
+    def send(self, commands: Sequence[plane.Asked]) -> None:
+        told: list[plane.Command] = []
+        for command in commands:
+            told += command.each() if isinstance(command, plane.PlayBatch) else [command]
+        self.messages.append(told)
 
     async def close(self) -> None:
         pass
