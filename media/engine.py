@@ -143,10 +143,15 @@ class Engine:
 
     def play(self, batch: plane.PlayBatch) -> None:
         """Append to what many streams will send."""
-        for play in batch.each():
-            row = self.table.streams.get(play.stream)
-            if row is not None:
-                self._speaking.playout.play(row, play.generation, play.pcm)
+        known = self.table.streams
+        rows = np.array([known.get(stream, -1) for stream in batch.streams])
+        pieces = np.split(batch.pcm, np.cumsum(batch.samples)[:-1])
+        _, first = np.unique(rows, return_index=True)
+        first = first[rows[first] >= 0]
+        play_many = self._speaking.playout.play_many
+        play_many(rows[first], batch.generation[first], [pieces[one] for one in first.tolist()])
+        for one in np.setdiff1d(np.flatnonzero(rows >= 0), first).tolist():  # more of a stream
+            play_many(rows[one : one + 1], batch.generation[one : one + 1], pieces[one : one + 1])
 
     def _arrange(
         self,

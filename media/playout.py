@@ -6,6 +6,7 @@ or a flush, drops the older at once, and from then on not one old sample leaves.
 row; a resume may go back up to `KEPT` samples, so that a word can be said again from its beginning.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,23 @@ class Playout(Columns):
         ring[: len(pcm) - first] = pcm[first:]
         self.write[row] += len(pcm)
         return True
+
+    def play_many(
+        self, rows: Rows, generation: NDArray[np.int64], pieces: Sequence[NDArray[np.int16]]
+    ) -> None:
+        """Append a piece each to unique rows."""
+        size = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        goes_on = (generation == self.generation[rows]) & ~self.told[rows]
+        goes_on &= self.write[rows] - self.read[rows] + size <= RING
+        for one in np.flatnonzero(~goes_on).tolist():
+            self.play(int(rows[one]), int(generation[one]), pieces[one])
+        for length in np.unique(size[goes_on]).tolist():  # nearly all are of one length
+            some = np.flatnonzero(goes_on & (size == length))
+            mine = rows[some]
+            rings.write(
+                self.ring, mine, self.write[mine], np.stack([pieces[i] for i in some.tolist()])
+            )
+            self.write[mine] += length
 
     def end(self, row: int, generation: int) -> None:
         """Nothing more will come for the generation."""

@@ -24,7 +24,7 @@ MAX_BUSY = 0.8
 """Of a core: beyond, an engine takes no more streams."""
 MAX_LATE = 0.1
 """Of the ticks: the same."""
-STREAM_BUSY = 0.003
+STREAM_BUSY = 0.001
 """What a stream adds to `busy` that its engine has not told about yet."""
 STEADY_S = 30.0  # an engine that lived so long died by accident; another is started at once
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # between the starts of engines that die young

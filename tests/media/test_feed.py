@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aywa.media import plane
 from aywa.media.feed import PlayoutFeed
@@ -167,3 +169,22 @@ async def test_an_answer_is_never_overtaken_by_more_of_the_reply() -> None:
     media.answer()
     plays = [one for message in wire.messages for one in message if isinstance(one, plane.Play)]
     assert np.array_equal(np.concatenate([play.pcm for play in plays]), sound)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcx"), st.integers(1, 3), st.integers(1, 400))))
+def test_many_streams_are_fed_at_once_as_one_by_one(plays: list[tuple[str, int, int]]) -> None:
+    together, alone = Bench(), Bench()
+    for bench in (together, alone):
+        for name in "abc":
+            bench.open(name)
+    pieces = [
+        plane.Play(name, generation, noise(size, seed))
+        for seed, (name, generation, size) in enumerate(plays)
+    ]
+    if pieces:
+        together.engine.play(plane.PlayBatch.of(pieces))
+    for piece in pieces:
+        alone.command(piece)
+    for bench in (together, alone):
+        bench.ticks(8)
+    assert together.sent == alone.sent
