@@ -7,7 +7,6 @@ large as the sound; it is made only for the few rows whose run goes over the end
 from typing import TypeVar
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from .streams import Rows
@@ -33,20 +32,24 @@ def write(ring: NDArray[T], rows: Rows, at: NDArray[np.int64], samples: NDArray[
     """Put `samples`, shape (rows, width), at `at` of each of unique rows; the mirror of `read`."""
     size, width = ring.shape[1], samples.shape[1]
     begin = at % size
-    over = begin > size - width
+    over = np.flatnonzero(begin > size - width)
     runs = _runs(ring, width)
-    if not over.any():
+    if not len(over):
         runs[rows, begin] = samples
         return
-    runs[rows[~over], begin[~over]] = samples[~over]
+    # Those few are written first as if they ended with the ring, and then that is put right.
+    last = size - width
+    spoilt = ring[rows[over], last:].copy()
+    runs[rows, np.minimum(begin, last)] = samples
+    ring[rows[over], last:] = spoilt
     ring[rows[over][:, None], _cells(begin[over], width, size)] = samples[over]
 
 
 def _runs(ring: NDArray[T], width: int) -> NDArray[T]:
     """Every run of `width` samples as a view, shape (rows, places, width)."""
     rows, size = ring.shape
-    step, sample = ring.strides
-    return as_strided(ring, (rows, size - width + 1, width), (step, sample, sample))
+    shape = (rows, size - width + 1, width)
+    return np.ndarray(shape, ring.dtype, ring, strides=(*ring.strides, ring.itemsize))
 
 
 def _cells(begin: NDArray[np.int64], width: int, size: int) -> NDArray[np.int64]:
