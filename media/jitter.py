@@ -120,7 +120,7 @@ class JitterBuffer(Columns):
         self._store(rows, position, payload, size, at)
         return late, extended
 
-    def frames(self, rows: Rows, now: float, patience: NDArray[np.int64]) -> Frames:
+    def frames(self, rows: Rows, now: float, patience: NDArray[np.float64]) -> Frames:
         """The next frame of each of `rows` that has one; call again until nothing is real.
 
         `patience` is how many ticks a hole of each row is waited for.
@@ -161,7 +161,7 @@ class JitterBuffer(Columns):
         self.idle[rows] += 1
 
     def _due(
-        self, rows: Rows, patience: NDArray[np.int64]
+        self, rows: Rows, patience: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows give a frame now; and which of them one that is given up as lost."""
         first, second = self._halves(rows)
