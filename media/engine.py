@@ -293,8 +293,9 @@ class Engine:
         data = np.frombuffer(packet, np.uint8)[None, :]
         rows, length = np.array([row]), np.array([len(packet)])
         mux = bool(self._session.mux[row])
-        local = self._session.local[rows] + (not mux)
-        self._capture.packets(rows, np.array([wall]), local, destination, data, length)
+        if self._capture.enabled[row]:
+            local = self._session.local[rows] + (not mux)
+            self._capture.packets(rows, np.array([wall]), local, destination, data, length)
         output.packets.append(Datagrams(data, length, rows, destination, control=not mux))
 
     def _silences(self, rows: Rows, now: float) -> list[plane.Event]:

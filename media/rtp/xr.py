@@ -1,7 +1,7 @@
 """The VoIP metrics of an RTCP extended report as a value (RFC 3611 §4.7)."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCK_TYPE = 7
 UNAVAILABLE = 127
@@ -13,8 +13,7 @@ _WORDS = _FORMAT.size // 4 - 1  # as the block's header tells them
 _HEADER = struct.Struct("!BBH")
 
 
-@dataclass(frozen=True, slots=True)
-class VoipMetrics:
+class VoipMetrics(NamedTuple):
     """How one source was heard. Rates and densities are fractions, times milliseconds.
 
     Unknown levels, qualities and MOS values are None.
