@@ -268,7 +268,7 @@ class Engine:
             return
         spoken = self._speaking.speak(self.table, rows, now)
         output.events += spoken.events
-        self._recorder.sent(spoken.rows, spoken.pcm)
+        self._recorder.sent(spoken.rows, spoken.pcm, spoken.active)
         for packets in spoken.packets:
             self._send_packets(packets, wall, output)
 
