@@ -187,11 +187,11 @@ class Reception(Columns):
 
     def interval_loss(self, row: int) -> int:
         """The fraction lost since the last call, in 1/256 (RFC 3550 A.3)."""
-        expected = self.expected(row) - int(self.reported_expected[row])
-        received = int(self.received[row] - self.reported_received[row])
-        self.reported_expected[row] += expected
-        self.reported_received[row] += received
-        lost = expected - received
+        all_expected, all_received = self.expected(row), int(self.received[row])
+        expected = all_expected - int(self.reported_expected[row])
+        lost = expected - all_received + int(self.reported_received[row])
+        self.reported_expected[row] = all_expected
+        self.reported_received[row] = all_received
         return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)
 
     def _judge(self, rows: Rows) -> None:
@@ -212,7 +212,7 @@ class Reception(Columns):
     def _span(self, row: int) -> int:
         if not self.started[row]:
             return 0
-        return int(self.highest[row] - self.base[row]) + 1
+        return int(self.highest[row]) - int(self.base[row]) + 1
 
     def _restart(self, rows: Rows, ssrc: NDArray[np.int64], sequence: NDArray[np.int64]) -> None:
         span = np.where(self.started[rows], self.highest[rows] - self.base[rows] + 1, 0)
