@@ -6,7 +6,7 @@ a packet is judged once it is `SETTLED` packets old, so that one that was only o
 come; and many at a time, so that a good line costs next to nothing.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ BATCH = 64
 """Packets that are judged at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossPattern:
+class LossPattern(NamedTuple):
     """Counts of one stream up to now; densities are fractions, lengths packets."""
 
     packets: int
@@ -75,8 +74,8 @@ class Bursts(Columns):
 
     def pattern(self, row: int) -> LossPattern:
         """What the losses look like so far."""
-        count, inside, lost = (int(value) for value in self.bursts[row])
-        size, more = (int(value) for value in self.cluster[row])
+        count, inside, lost = self.bursts[row].tolist()
+        size, more = self.cluster[row].tolist()
         if more > 1:
             count, inside, lost = count + 1, inside + size, lost + more
         packets, missing = int(self.packets[row]), int(self.missing[row])

@@ -86,8 +86,11 @@ class Capture(Columns):
 
     def due(self, rows: Rows, now: float) -> Rows:
         """The rows with records to write."""
+        rows = rows[self.enabled[rows]]
+        if not len(rows):
+            return rows
         full = (self.used[rows] >= DUE) | (now - self.written_at[rows] >= DUE_S)
-        return rows[self.enabled[rows] & (self.used[rows] > 0) & full]
+        return rows[(self.used[rows] > 0) & full]
 
     def block(self, row: int, now: float) -> bytes:
         """The records of the row so far."""

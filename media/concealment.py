@@ -32,7 +32,7 @@ WINDOW = 120  # samples that are correlated
 PERIODS = (1, 1, 2)
 """How many periods go round in the first lost frame and those after it; then all is silent."""
 MADE = len(PERIODS) * FRAME
-KEPT_FRAMES = 2  # two of the longest periods and a quarter are needed
+KEPT_FRAMES = 2  # two of the longest periods and a quarter are needed; a power of two
 HISTORY = KEPT_FRAMES * FRAME
 MAX_OVERLAP = MAX_LAG // 4  # 3.75 ms
 FINE = 4
@@ -115,8 +115,9 @@ class Concealment(Columns):
         self.continued[rows] = np.clip(np.rint(sound), -32_768, 32_767)
 
     def _push(self, rows: Rows, pcm: Pcm) -> None:
-        newest = (self.newest[rows] + 1) % KEPT_FRAMES
-        self.history[rows, newest] = pcm
+        newest = (self.newest[rows] + 1) & (KEPT_FRAMES - 1)
+        # One index moves faster than two.
+        self.history.reshape(-1, FRAME)[rows * KEPT_FRAMES + newest] = pcm
         self.newest[rows] = newest
 
 

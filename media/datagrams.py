@@ -4,7 +4,7 @@ An address is one int64, so that a column of sources is compared in one operatio
 `host << 16 | port`; an IPv6 host is replaced by a number of the `AddressBook`. 0 is no address.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
@@ -65,7 +65,8 @@ class Received:
     def narrowed(self) -> Self:
         """The same with the data as wide as the longest datagram, as views."""
         longest = min(max(int(self.length.max(initial=0)), MIN_WIDTH), self.data.shape[1])
-        return replace(self, data=self.data[:, :longest])
+        data = self.data[:, :longest]
+        return type(self)(data, self.length, self.row, self.source, self.stamp, self.control)
 
     def select(self, index: NDArray[np.int64]) -> Self:
         """Some of the datagrams."""

@@ -39,10 +39,11 @@ class Drift(Columns):
     def note(self, rows: Rows, arrived: NDArray[np.float64], position: NDArray[np.int64]) -> None:
         """Frames of unique rows arrived, in seconds; `position` is the sender's time."""
         lag = arrived - position / RATE
-        known = self.lag[rows]
-        less = lag < known
-        jumped = np.isfinite(known) & (np.abs(lag - known) > JUMP_S)
+        change = lag - self.lag[rows]  # −inf where a window begins
+        less = change < 0
+        jumped = np.abs(change) > JUMP_S
         if jumped.any():
+            jumped &= np.isfinite(change)
             self.count[rows[jumped]] = 0
             less |= jumped
         some = rows[less]

@@ -234,6 +234,8 @@ class Engine:
 
     def _keep_capture(self, received: Received) -> None:
         captured = np.flatnonzero(self._capture.enabled[received.row])
+        if not len(captured):
+            return
         for rows, index in rounds(received.row, captured):
             self._capture.packets(
                 rows,
@@ -266,22 +268,22 @@ class Engine:
             return
         spoken = self._speaking.speak(self.table, rows, now)
         output.events += spoken.events
-        self._recorder.sent(spoken.rows, spoken.pcm)
+        self._recorder.sent(spoken.rows, spoken.pcm, spoken.active)
         for packets in spoken.packets:
             self._send_packets(packets, wall, output)
 
     def _send_packets(self, packets: Packets, wall: float, output: Output) -> None:
         rows, data, length = packets.rows, packets.data, packets.length
-        local = self._session.local[rows]
         remote = self._peers.remote[rows]
-        at = np.full(len(rows), wall)
-        self._capture.packets(rows, at, local, remote, data, length)
+        if self._capture.enabled[rows].any():
+            local, at = self._session.local[rows], np.full(len(rows), wall)
+            self._capture.packets(rows, at, local, remote, data, length)
         output.packets.append(Datagrams(data, length, rows, remote, control=False))
 
     def _report(self, rows: Rows, now: float, wall: float, output: Output) -> None:
-        able = self._session.configured[rows] & self._session.reports[rows]
-        configured = rows[able & ~self._dtls.awaiting[rows]]
-        for row in self._reports.due(configured, now).tolist():
+        due = self._reports.due(rows, now)
+        able = self._session.configured[due] & self._session.reports[due]
+        for row in due[able & ~self._dtls.awaiting[due]].tolist():
             self._send_report(row, self._reports.report(row, now, wall), wall, output)
 
     def _send_report(self, row: int, packet: bytes, wall: float, output: Output) -> None:
@@ -291,8 +293,9 @@ class Engine:
         data = np.frombuffer(packet, np.uint8)[None, :]
         rows, length = np.array([row]), np.array([len(packet)])
         mux = bool(self._session.mux[row])
-        local = self._session.local[rows] + (not mux)
-        self._capture.packets(rows, np.array([wall]), local, destination, data, length)
+        if self._capture.enabled[row]:
+            local = self._session.local[rows] + (not mux)
+            self._capture.packets(rows, np.array([wall]), local, destination, data, length)
         output.packets.append(Datagrams(data, length, rows, destination, control=not mux))
 
     def _silences(self, rows: Rows, now: float) -> list[plane.Event]:

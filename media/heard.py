@@ -34,13 +34,13 @@ def gather(
     if not parts:
         return []
     together = parts[0] if len(parts) == 1 else _by_row(parts)
-    rows, frames = together.rows, np.ones(len(together.rows), np.int64)
-    if len(parts) > 1:
+    rows = together.rows
+    if len(parts) == 1:
+        frames = np.ones(len(rows), np.int64)
+        arrived = np.where(together.real, together.arrived, now)
+    else:
         rows, frames = np.unique(rows, return_counts=True)
-    arrived = np.full(len(rows), now)
-    for part in parts:
-        some = np.flatnonzero(part.real)
-        arrived[np.searchsorted(rows, part.rows[some])] = part.arrived[some]
+        arrived = _arrivals(parts, rows, now)
     sample = formats.samples[rows]
     formats.samples[rows] = sample + FRAME * frames
     pcm, speech, real = together.pcm, together.speech, together.real
@@ -51,8 +51,16 @@ def gather(
         rows, arrived, sample, frames = rows[told], arrived[told], sample[told], frames[told]
         if not len(rows):
             return []
-    names = tuple(map(table.names.__getitem__, rows.tolist()))
-    return [HeardBatch(names, now, arrived, sample, frames, pcm, speech, real)]
+    return [HeardBatch(table.names_of(rows), now, arrived, sample, frames, pcm, speech, real)]
+
+
+def _arrivals(parts: Sequence[HeardFrames], rows: Rows, now: float) -> NDArray[np.float64]:
+    """When the last real frame of each of `rows` arrived."""
+    arrived = np.full(len(rows), now)
+    for part in parts:
+        some = np.flatnonzero(part.real)
+        arrived[np.searchsorted(rows, part.rows[some])] = part.arrived[some]
+    return arrived
 
 
 def _by_row(parts: Sequence[HeardFrames]) -> HeardFrames:

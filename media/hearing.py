@@ -91,7 +91,7 @@ class Hearing:
         self.jitter.tick(rows)
         self._recorder.settle(rows)
         jitter = self._reception.jitter[rows] * 2 / FRAME
-        patience = np.clip(np.ceil(jitter).astype(np.int64), MIN_WAIT, MAX_WAIT)
+        patience = np.minimum(np.maximum(np.ceil(jitter), MIN_WAIT), MAX_WAIT)
         heard: list[HeardFrames] = []
         digits: list[Event] = []
         for _ in range(FRAMES_PER_TICK):
@@ -116,7 +116,7 @@ class Hearing:
             speech[quiet] = self.gate.speaking[rows[quiet]] = False
         self._recorder.heard(rows, frames.position, pcm, frames.real | frames.lost)
         self._bridges.heard(frames, pcm)
-        real = np.flatnonzero(frames.real)
+        real = slice(None) if frames.real.all() else frames.real
         self.drift.note(rows[real], frames.arrived[real], frames.position[real])
         heard.append(HeardFrames(rows, pcm, speech, frames.real, frames.arrived))
         return digits

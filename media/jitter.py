@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rings
 from .streams import Columns, Rows, column
 
 FRAME = 160  # samples, 20 ms
@@ -111,12 +112,15 @@ class JitterBuffer(Columns):
             self.anchor[fresh] = position[anew]
             self.idle[fresh] = 0
         self.size[rows] = size
-        kept = np.flatnonzero(~late)
-        self.starved[rows[kept]] = False
-        self._store(rows[kept], position[kept], payload[kept], size[kept], at[kept])
+        if late.any():
+            kept = ~late
+            rows, position, payload = rows[kept], position[kept], payload[kept]
+            size, at = size[kept], at[kept]
+        self.starved[rows] = False
+        self._store(rows, position, payload, size, at)
         return late, extended
 
-    def frames(self, rows: Rows, now: float, patience: NDArray[np.int64]) -> Frames:
+    def frames(self, rows: Rows, now: float, patience: NDArray[np.float64]) -> Frames:
         """The next frame of each of `rows` that has one; call again until nothing is real.
 
         `patience` is how many ticks a hole of each row is waited for.
@@ -124,22 +128,16 @@ class JitterBuffer(Columns):
         whole = self.end[rows] >= self.read[rows] + FRAME
         if not whole.all():
             rows, patience = rows[whole], patience[whole]
-        first, second = self._halves(rows)
-        given_up = ~(first & second) & self.started[rows] & (self.waited[rows] > patience)
-        skip = given_up & ~first & second
-        if skip.any():
-            # A hole that ends amid a frame: go on where sound does, none of it is thrown away.
-            self.read[rows[skip]] += SLOT
-            first, second = self._halves(rows)
-            given_up &= ~skip
-        ready = first & second
-        taken = ready | given_up
-        if not taken.any():
-            return NO_FRAMES
-        return self._take(rows[taken], given_up[taken], now)
+        taken, lost = self._due(rows, patience)
+        if not taken.all():
+            rows, lost = rows[taken], lost[taken]
+        return self._take(rows, lost, now) if len(rows) else NO_FRAMES
 
     def silence(self, rows: Rows, now: float) -> Frames:
         """Made silence for those of `rows` that have starved; call once a tick, after `frames`."""
+        rows = rows[self.idle[rows] >= STARVED_TICKS]
+        if not len(rows):
+            return NO_FRAMES
         longer = np.maximum(self.size[rows] - 1, 0) // FRAME
         starved = (self.idle[rows] >= STARVED_TICKS + longer) & self.started[rows]
         starved &= self.end[rows] < self.read[rows] + FRAME
@@ -147,8 +145,9 @@ class JitterBuffer(Columns):
             return NO_FRAMES
         taken = rows[starved]
         position = self._sender_time(taken)
-        slot = self.read[taken] // SLOT % SLOTS
-        self.filled[taken, slot] = self.filled[taken, (slot + 1) % SLOTS] = False
+        filled = self.filled.reshape(-1)
+        for cell in self._cells(taken, self.read[taken]):
+            filled[cell] = False
         self.read[taken] += FRAME
         self.end[taken] = self.read[taken]
         self.starved[taken] = True
@@ -161,10 +160,40 @@ class JitterBuffer(Columns):
         self.waited[rows] += self.end[rows] > self.read[rows]
         self.idle[rows] += 1
 
+    def _due(
+        self, rows: Rows, patience: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows give a frame now; and which of them one that is given up as lost."""
+        first, second = self._halves(rows)
+        ready = first & second
+        given_up = ~ready
+        if not given_up.any():
+            return ready, given_up
+        given_up &= self.started[rows] & (self.waited[rows] > patience)
+        skip = given_up & ~first & second
+        if skip.any():
+            # A hole that ends amid a frame: go on where sound does, none of it is thrown away.
+            self.read[rows[skip]] += SLOT
+            first, second = self._halves(rows)
+            given_up &= ~skip
+        return first & second | given_up, given_up
+
     def _halves(self, rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether the two slots of each row's next frame are there."""
-        slot = self.read[rows] // SLOT % SLOTS
-        return self.filled[rows, slot], self.filled[rows, (slot + 1) % SLOTS]
+        filled = self.filled.reshape(-1)
+        first, second = self._cells(rows, self.read[rows])
+        return filled[first], filled[second]
+
+    @staticmethod
+    def _cells(
+        rows: Rows, position: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the two slots of the frame at `position` stand in a column of slots made flat.
+
+        One index moves faster than a row and a slot.
+        """
+        slot, row = position // SLOT, rows * SLOTS
+        return row + slot % SLOTS, row + (slot + 1) % SLOTS
 
     def _tail(self, rows: Rows) -> NDArray[np.int64]:
         """Where a new run of timestamps is put: behind what waits, unless that is too much."""
@@ -184,25 +213,64 @@ class JitterBuffer(Columns):
         size: NDArray[np.int64],
         at: NDArray[np.float64],
     ) -> None:
+        self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
         stamp = np.rint(at * _STAMP_HZ).astype(np.int64).astype(np.uint16)
+        frame = (size == FRAME) & (position >= self.read[rows])
+        if frame.all():
+            self._store_frames(rows, position, payload, stamp)
+            return
+        self._store_frames(rows[frame], position[frame], payload[frame], stamp[frame])
+        other = ~frame
+        self._store_slots(rows[other], position[other], payload[other], size[other], stamp[other])
+
+    def _store_frames(
+        self,
+        rows: Rows,
+        position: NDArray[np.int64],
+        payload: NDArray[np.uint8],
+        stamp: NDArray[np.uint16],
+    ) -> None:
+        """Store packets of 20 ms, which nearly all are, of which nothing has been read."""
+        rings.write(self._samples(), rows, position, payload[:, :FRAME])
+        filled, arrived = self.filled.reshape(-1), self.arrived.reshape(-1)
+        for cell in self._cells(rows, position):
+            filled[cell] = True
+            arrived[cell] = stamp
+
+    def _store_slots(
+        self,
+        rows: Rows,
+        position: NDArray[np.int64],
+        payload: NDArray[np.uint8],
+        size: NDArray[np.int64],
+        stamp: NDArray[np.uint16],
+    ) -> None:
+        """Store packets of any size slot by slot, those slots that have not been read."""
         for offset in range(0, int(size.max(initial=0)) // SLOT * SLOT, SLOT):
             some = np.flatnonzero((size >= offset + SLOT) & (position + offset >= self.read[rows]))
             row, slot = rows[some], (position[some] + offset) // SLOT % SLOTS
             self.ring[row, slot] = payload[some, offset : offset + SLOT]
             self.filled[row, slot] = True
             self.arrived[row, slot] = stamp[some]
-        self.end[rows] = np.maximum(self.end[rows], position + size // SLOT * SLOT)
+
+    def _samples(self) -> NDArray[np.uint8]:
+        """The ring as samples, without slots."""
+        return self.ring.reshape(len(self.ring), -1)
 
     def _take(self, rows: Rows, lost: NDArray[np.bool_], now: float) -> Frames:
         position = self._sender_time(rows)
-        slot = self.read[rows] // SLOT % SLOTS
-        other = (slot + 1) % SLOTS
-        octets = np.empty((len(rows), FRAME), np.uint8)
-        octets[:, :SLOT], octets[:, SLOT:] = self.ring[rows, slot], self.ring[rows, other]
-        age = round(now * _STAMP_HZ) + _FUTURE - self.arrived[rows, other].astype(np.int64)
-        arrived = now - np.where(lost, 0, (age & 0xFFFF) - _FUTURE) / _STAMP_HZ
-        self.filled[rows, slot] = self.filled[rows, other] = False
-        self.read[rows] += FRAME
-        self.waited[rows] = np.where(lost, self.waited[rows], 0)
+        read = self.read[rows]
+        octets = rings.read(self._samples(), rows, read, FRAME)
+        first, second = self._cells(rows, read)
+        filled = self.filled.reshape(-1)
+        filled[first] = filled[second] = False
+        age = round(now * _STAMP_HZ) + _FUTURE - self.arrived.reshape(-1)[second].astype(np.int64)
+        arrived, real = now - ((age & 0xFFFF) - _FUTURE) / _STAMP_HZ, ~lost
+        if real.all():
+            self.waited[rows] = 0
+        else:
+            arrived[lost] = now
+            self.waited[rows[real]] = 0
+        self.read[rows] = read + FRAME
         self.idle[rows] = 0
-        return Frames(rows, octets, ~lost, lost, arrived, position)
+        return Frames(rows, octets, real, lost, arrived, position)

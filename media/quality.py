@@ -10,7 +10,7 @@ from .streams import Columns, Rows, column
 
 CLOCK_RATE = 8000
 HISTORY = 128
-"""Sequence numbers remembered, to tell a duplicate from a late packet."""
+"""Sequence numbers remembered, to tell a duplicate from a late packet; a power of two."""
 _UNSEEN = -(1 << 31)  # no extended sequence number; one before a run's first is negative
 MAX_MISORDER = 100
 MAX_DROPOUT = 3000
@@ -124,7 +124,9 @@ class Reception(Columns):
         confirmed = jump & (self.probation[rows] == sequence)
         restarted = ~running | confirmed
         waiting = jump & ~confirmed
-        self.probation[rows] = np.where(waiting, (sequence + 1) & 0xFFFF, -1)
+        self.probation[rows] = -1
+        if waiting.any():
+            self.probation[rows[waiting]] = (sequence[waiting] + 1) & 0xFFFF
         # A step of more than the memory reaches back would forget what has not been judged.
         over = restarted | ((step > SETTLED) & ~waiting)
         if over.any():
@@ -136,16 +138,18 @@ class Reception(Columns):
         if restarted.any():
             self._restart(rows[restarted], ssrc[restarted], sequence[restarted])
         extended = np.where(restarted, sequence, highest + step)
-        fresh = ~waiting
-        duplicate = fresh & (self.seen[rows, extended % HISTORY] == extended)
+        # One index moves faster than a row and a place.
+        cell, seen = rows * HISTORY + (extended & HISTORY - 1), self.seen.reshape(-1)
+        duplicate = ~waiting & (seen[cell] == extended)
         self.duplicates[rows[duplicate]] += 1
-        fresh &= ~duplicate
+        fresh = ~(waiting | duplicate)
         newest = fresh & (restarted | (step > 0))
-        used, number = rows[fresh], extended[fresh]
-        self.seen[used, number % HISTORY] = number
-        self.discarded[used, number % HISTORY] = False
-        self.highest[used] = np.maximum(self.highest[used], number)
-        self.received[used] += 1
+        if not fresh.all():
+            rows, extended, cell = rows[fresh], extended[fresh], cell[fresh]
+        seen[cell] = extended
+        self.discarded.reshape(-1)[cell] = False
+        self.highest[rows] = np.maximum(self.highest[rows], extended)
+        self.received[rows] += 1
         return fresh, newest, restarted
 
     def measure(self, rows: Rows, timestamp: NDArray[np.int64], at: NDArray[np.float64]) -> None:
@@ -183,11 +187,11 @@ class Reception(Columns):
 
     def interval_loss(self, row: int) -> int:
         """The fraction lost since the last call, in 1/256 (RFC 3550 A.3)."""
-        expected = self.expected(row) - int(self.reported_expected[row])
-        received = int(self.received[row] - self.reported_received[row])
-        self.reported_expected[row] += expected
-        self.reported_received[row] += received
-        lost = expected - received
+        all_expected, all_received = self.expected(row), int(self.received[row])
+        expected = all_expected - int(self.reported_expected[row])
+        lost = expected - all_received + int(self.reported_received[row])
+        self.reported_expected[row] = all_expected
+        self.reported_received[row] = all_received
         return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)
 
     def _judge(self, rows: Rows) -> None:
@@ -208,7 +212,7 @@ class Reception(Columns):
     def _span(self, row: int) -> int:
         if not self.started[row]:
             return 0
-        return int(self.highest[row] - self.base[row]) + 1
+        return int(self.highest[row]) - int(self.base[row]) + 1
 
     def _restart(self, rows: Rows, ssrc: NDArray[np.int64], sequence: NDArray[np.int64]) -> None:
         span = np.where(self.started[rows], self.highest[rows] - self.base[rows] + 1, 0)

@@ -47,6 +47,8 @@ class Recorder(Columns):
     """The anchor that the fastest packet of this tick suggests."""
     clock: NDArray[np.int64] = column(np.int64)
     """Frames: where the next sent one is placed."""
+    furthest: NDArray[np.int64] = column(np.int64)
+    """Frames: after the last one that was sent."""
     running: NDArray[np.bool_] = column(np.bool_)
     written: NDArray[np.int64] = column(np.int64)
     """Frames."""
@@ -73,14 +75,16 @@ class Recorder(Columns):
             self.running[begun] = True
             self.began[begun] = now - place[fresh] * FRAME / RATE
 
-    def sent(self, rows: Rows, pcm: NDArray[np.int16]) -> None:
-        """Keep what the rows send in this tick."""
-        wanted = self.enabled[rows]
-        if not wanted.all():
-            rows, pcm = rows[wanted], pcm[wanted]
+    def sent(self, rows: Rows, pcm: NDArray[np.int16], active: NDArray[np.bool_]) -> None:
+        """Keep what the rows send in this tick; frames that are not `active` are silent."""
+        clock, furthest = self.clock[rows], self.furthest[rows]
+        # Silence is there already, unless the clock went back after a stall.
+        some = np.flatnonzero(self.enabled[rows] & (active | (clock < furthest)))
+        self.furthest[rows] = np.maximum(furthest, clock + 1)
+        rows, pcm = rows[some], pcm[some]
         if self.muted[rows].any():
             pcm = np.where(self.muted[rows][:, None], np.int16(0), pcm)
-        self.right[rows, self.clock[rows] % SENT_WINDOW] = pcm
+        self.right[rows, clock[some] % SENT_WINDOW] = pcm
 
     def arrived(self, rows: Rows, position: NDArray[np.int64], at: NDArray[np.float64]) -> None:
         """Packets of unique rows came: the sender's time of each, monotonic seconds of ours."""

@@ -3,6 +3,8 @@
 One packet every few seconds and stream: packets are built and read as values (`rtp/rtcp.py`).
 """
 
+from functools import lru_cache
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -64,10 +66,12 @@ class Reports(Columns):
             stamp = int(self._sender.timestamp[row])
             octets = int(self._sender.octets[row])
             first = rtcp.SenderReport(ssrc, rtcp.ntp_time(wall), stamp, packets, octets, blocks)
-        compound = [first, rtcp.SourceDescription(ssrc, f"aywa-{ssrc:08x}")]
+        more: list[rtcp.RtcpPacket] = []
         if blocks:
-            compound.append(rtcp.ExtendedReport(ssrc, (self._metrics(row),)))
-        return rtcp.build([*compound, rtcp.Goodbye((ssrc,))] if goodbye else compound)
+            more.append(rtcp.ExtendedReport(ssrc, (self._metrics(row),)))
+        if goodbye:
+            more.append(rtcp.Goodbye((ssrc,)))
+        return rtcp.build([first]) + _description(ssrc) + rtcp.build(more)
 
     def quality(self, row: int) -> dict[str, Any]:
         """The fields of a StreamReport that tell how well the peer was heard."""
@@ -122,7 +126,6 @@ class Reports(Columns):
         pattern = reception.bursts.pattern(row)
         packets = max(pattern.packets, 1)
         late = min(int(self._tally.late[row]), pattern.missing)
-        way = self.round_trip_s[row]
         rating = self._rating(pattern, self._delay_ms(row))
         listening = self._rating(pattern, 0.0)
         return VoipMetrics(
@@ -133,7 +136,7 @@ class Reports(Columns):
             gap_density=pattern.gap_density,
             burst_ms=pattern.burst_length * self._packet_ms(row),
             gap_ms=pattern.gap_length * self._packet_ms(row),
-            round_trip_ms=0.0 if np.isnan(way) else float(way) * 1000,
+            round_trip_ms=self._way_s(row) * 1000,
             end_system_ms=END_SYSTEM_MS,
             r_factor=rating,
             mos_lq=emodel.mos(listening),
@@ -146,8 +149,12 @@ class Reports(Columns):
 
     def _delay_ms(self, row: int) -> float:
         """Mouth to ear, as far as it is known."""
-        way = self.round_trip_s[row]
-        return END_SYSTEM_MS + (0.0 if np.isnan(way) else float(way) * 500)
+        return END_SYSTEM_MS + self._way_s(row) * 500
+
+    def _way_s(self, row: int) -> float:
+        """The round trip; 0 as long as it is not known."""
+        way = float(self.round_trip_s[row])
+        return 0.0 if isnan(way) else way
 
     def _packet_ms(self, row: int) -> float:
         return float(self._reception.packet_samples[row]) / 8
@@ -159,3 +166,9 @@ class Reports(Columns):
 
     def _interval(self) -> float:
         return INTERVAL_S * (0.5 + self._entropy.integer(16) / 65_536)
+
+
+@lru_cache(maxsize=8192)
+def _description(ssrc: int) -> bytes:
+    """The description that goes with every report of a source."""
+    return rtcp.build([rtcp.SourceDescription(ssrc, f"aywa-{ssrc:08x}")])

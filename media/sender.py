@@ -111,12 +111,13 @@ class Sender(Columns):
             self.timestamp[rows] + offset & 0xFFFF_FFFF,
             self.ssrc[rows],
         )
+        # Frames of a tick are silent where not active; in longer packets a word may end.
+        sounding = active if pcm.shape[1] == FRAME else np.ones(len(rows), np.bool_)
+        codec = self.law[rows]
         for number, law in enumerate(LAWS):
-            some = self.law[rows] == number
-            if some.all():
-                out[:, columns.HEADER_SIZE :] = g711.encode(pcm, law)
-            elif some.any():
-                out[some, columns.HEADER_SIZE :] = g711.encode(pcm[some], law)
+            mine = codec == number
+            if mine.any():
+                _encode(out[:, columns.HEADER_SIZE :], law, pcm, mine, sounding)
         length = np.full(len(rows), packet)
         if self._encoders:
             self._encode_wide(rows, pcm, out, length)
@@ -187,3 +188,19 @@ class Sender(Columns):
     def advance(self, rows: Rows) -> None:
         """Media time goes on for every row, also for one that may not send now."""
         self.timestamp[rows] = (self.timestamp[rows] + self.step[rows]) & 0xFFFF_FFFF
+
+
+def _encode(
+    out: NDArray[np.uint8],
+    law: Law,
+    pcm: NDArray[np.int16],
+    mine: NDArray[np.bool_],
+    sounding: NDArray[np.bool_],
+) -> None:
+    """Encode those frames that are `mine`; of those not `sounding` it is known what comes out."""
+    if mine.all():
+        out[:] = g711.SILENCE[law]
+    else:
+        out[mine & ~sounding] = g711.SILENCE[law]
+    some = np.flatnonzero(mine & sounding)
+    out[some] = g711.encode(pcm[some], law)

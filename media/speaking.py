@@ -34,6 +34,8 @@ class Utterance:
 
     rows: Rows
     pcm: NDArray[np.int16]
+    active: NDArray[np.bool_]
+    """Whose frame is not silent."""
     packets: list[Packets]
     events: list[plane.Told]
 
@@ -118,7 +120,7 @@ class Speaking:
         sent.append(packets)
         for packets in sent:
             self.sender.octets[packets.rows] += packets.length - HEADER_SIZE
-        return Utterance(rows, pcm, sent, events)
+        return Utterance(rows, pcm, active, sent, events)
 
     def _whole(
         self,

@@ -89,6 +89,7 @@ class StreamTable(Columns):
         self._members: list[Columns] = [self]
         self._free = list(range(capacity - 1, -1, -1))
         self._rows: Rows = np.empty(0, np.int64)
+        self._all_names: tuple[str, ...] = ()
         self.allocate(capacity)
         for columns in members:
             self.join(columns)
@@ -114,8 +115,14 @@ class StreamTable(Columns):
         self.names[row] = stream
         self.active[row] = True
         self.opened_at[row] = now
-        self._rows = np.flatnonzero(self.active)
+        self._changed()
         return row
+
+    def names_of(self, rows: Rows) -> tuple[str, ...]:
+        """The streams that have the rows."""
+        if np.array_equal(rows, self._rows):
+            return self._all_names
+        return tuple(map(self.names.__getitem__, rows.tolist()))
 
     def join(self, columns: Columns) -> None:
         """Let the columns of one more stage follow the rows."""
@@ -128,4 +135,9 @@ class StreamTable(Columns):
         self.names[row] = ""
         self.active[row] = False
         self._free.append(row)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Keep what is asked for in every tick."""
         self._rows = np.flatnonzero(self.active)
+        self._all_names = tuple(map(self.names.__getitem__, self._rows.tolist()))

@@ -13,6 +13,7 @@ HEADER_SIZE = 12  # octets, without CSRCs and extension
 _HEADER = np.dtype(
     [("first", "u1"), ("second", "u1"), ("sequence", ">u2"), ("timestamp", ">u4"), ("ssrc", ">u4")]
 )
+_PLAIN = 0x80
 _PADDING, _EXTENSION, _CSRC_COUNT = 0x20, 0x10, 0x0F
 
 Ints = NDArray[np.int64]
@@ -47,19 +48,17 @@ def parse(data: NDArray[np.uint8], length: Ints) -> RtpColumns:
     A row longer than the width was cut when it was received; it is not valid.
     """
     head = data[:, :HEADER_SIZE].view(_HEADER)[:, 0]
-    first, second = head["first"].astype(np.int64), head["second"].astype(np.int64)
-    valid = (length >= HEADER_SIZE) & (length <= data.shape[1]) & (first >> 6 == 2)
-    offset = HEADER_SIZE + 4 * (first & _CSRC_COUNT)
-    end = length.copy()
-    extended = np.flatnonzero(valid & (first & _EXTENSION != 0))
-    if len(extended):
-        offset[extended] += _extension_size(data, extended, offset[extended])
-    padded = np.flatnonzero(valid & (first & _PADDING != 0))
-    if len(padded):
-        end[padded] -= _padding_size(data, padded, length[padded])
-    size = end - offset
+    second = head["second"].astype(np.int64)
+    valid = (length >= HEADER_SIZE) & (length <= data.shape[1])
+    offset = np.full(len(length), HEADER_SIZE)
+    size = length - HEADER_SIZE
+    special = np.flatnonzero(head["first"] != _PLAIN)
+    if len(special):
+        _measure(data, length, special[valid[special]], offset, size)
+        valid[special] &= head["first"][special] >> 6 == 2
+        valid &= size >= 0
     return RtpColumns(
-        valid=valid & (size >= 0),
+        valid=valid,
         payload_type=second & 0x7F,
         marker=second >= 0x80,
         sequence=head["sequence"].astype(np.int64),
@@ -80,11 +79,24 @@ def write_headers(
 ) -> None:
     """Write plain 12-octet headers into the first columns of `out`, shape (n, width)."""
     head = out[:, :HEADER_SIZE].view(_HEADER)[:, 0]
-    head["first"] = 0x80
+    head["first"] = _PLAIN
     head["second"] = payload_type | marker.astype(np.int64) << 7
     head["sequence"] = sequence
     head["timestamp"] = timestamp
     head["ssrc"] = ssrc
+
+
+def _measure(data: NDArray[np.uint8], length: Ints, rows: Ints, offset: Ints, size: Ints) -> None:
+    """Put the place and the length of the payload of packets that are not plain into `offset`
+    and `size`."""
+    first = data[rows, 0].astype(np.int64)
+    offset[rows] += 4 * (first & _CSRC_COUNT)
+    extended = rows[first & _EXTENSION != 0]
+    offset[extended] += _extension_size(data, extended, offset[extended])
+    end = length[rows]
+    padded = np.flatnonzero(first & _PADDING)
+    end[padded] -= _padding_size(data, rows[padded], end[padded])
+    size[rows] = end - offset[rows]
 
 
 def _extension_size(data: NDArray[np.uint8], rows: Ints, offset: Ints) -> Ints:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import RtpError, xr
 
@@ -13,8 +13,7 @@ _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 _END, _CNAME = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """What a receiver saw of one source (RFC 3550 §6.4.1)."""
 
     ssrc: int
@@ -32,8 +31,7 @@ class ReportBlock:
     """Since that report, in 1/65536 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class SenderReport:
+class SenderReport(NamedTuple):
     """What a sender did, and what it saw of others."""
 
     ssrc: int
@@ -45,31 +43,27 @@ class SenderReport:
     blocks: tuple[ReportBlock, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
+class ReceiverReport(NamedTuple):
     """What a receiver that sends nothing saw."""
 
     ssrc: int
     blocks: tuple[ReportBlock, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDescription:
+class SourceDescription(NamedTuple):
     """The canonical name of a source."""
 
     ssrc: int
     cname: str
 
 
-@dataclass(frozen=True, slots=True)
-class Goodbye:
+class Goodbye(NamedTuple):
     """The sources that leave."""
 
     ssrcs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExtendedReport:
+class ExtendedReport(NamedTuple):
     """How a receiver heard (RFC 3611); block types other than VoIP metrics are left out."""
 
     ssrc: int

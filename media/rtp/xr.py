@@ -1,7 +1,7 @@
 """The VoIP metrics of an RTCP extended report as a value (RFC 3611 §4.7)."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCK_TYPE = 7
 UNAVAILABLE = 127
@@ -13,8 +13,7 @@ _WORDS = _FORMAT.size // 4 - 1  # as the block's header tells them
 _HEADER = struct.Struct("!BBH")
 
 
-@dataclass(frozen=True, slots=True)
-class VoipMetrics:
+class VoipMetrics(NamedTuple):
     """How one source was heard. Rates and densities are fractions, times milliseconds.
 
     Unknown levels, qualities and MOS values are None.
@@ -50,9 +49,14 @@ class VoipMetrics:
             0,
             _WORDS,
             self.ssrc,
-            *map(_share, (self.loss_rate, self.discard_rate)),
-            *map(_share, (self.burst_density, self.gap_density)),
-            *map(_time, (self.burst_ms, self.gap_ms, self.round_trip_ms, self.end_system_ms)),
+            _share(self.loss_rate),
+            _share(self.discard_rate),
+            _share(self.burst_density),
+            _share(self.gap_density),
+            _time(self.burst_ms),
+            _time(self.gap_ms),
+            _time(self.round_trip_ms),
+            _time(self.end_system_ms),
             *(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE),  # signal, noise, echo return loss
             self.gmin,
             _quality(self.r_factor, 1),
@@ -61,7 +65,9 @@ class VoipMetrics:
             _quality(self.mos_cq, 10),
             self.receiver,
             0,
-            *map(_time, (self.buffer_ms, self.buffer_max_ms, self.buffer_limit_ms)),
+            _time(self.buffer_ms),
+            _time(self.buffer_max_ms),
+            _time(self.buffer_limit_ms),
         )
 
 
@@ -107,12 +113,16 @@ def _read(values: tuple[int, ...]) -> VoipMetrics:
 
 
 def _share(fraction: float) -> int:
-    return min(max(int(fraction * 256), 0), 255)
+    return _within(int(fraction * 256), 255)
 
 
 def _time(milliseconds: float) -> int:
-    return min(max(round(milliseconds), 0), 0xFFFF)
+    return _within(round(milliseconds), 0xFFFF)
 
 
 def _quality(value: float | None, scale: int) -> int:
-    return UNAVAILABLE if value is None else min(max(round(value * scale), 0), 126)
+    return UNAVAILABLE if value is None else _within(round(value * scale), UNAVAILABLE - 1)
+
+
+def _within(value: int, most: int) -> int:
+    return value if 0 <= value <= most else most if value > 0 else 0
