@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -30,21 +31,8 @@ def test_a_second_srv_target_takes_over_and_gives_back(
     record_property: Callable[[str, object], None],
 ) -> None:
     first, second = Carrier.start(loopback, expires=20), Carrier.start(loopback, expires=20)
-    server.records |= {
-        ("_sip._udp.carrier.test", "SRV"): [
-            f"10 0 {first.port} one.carrier.test.",
-            f"20 0 {second.port} two.carrier.test.",
-        ],
-        ("one.carrier.test", "A"): ["127.0.0.1"],
-        ("two.carrier.test", "A"): ["127.0.0.1"],
-    }
-    host, port = server.address
-    runtime = RuntimeProcess.start(loopback, environ={"RUNTIME_SIP_NAMESERVERS": f"{host}:{port}"})
-    trunk = dict(first.trunk("alice"), gateways=[{"ip": DOMAIN}])
-    trunk["outboundAuthenticationPlan"] = trunk["outboundAuthenticationPlan"] | {
-        "sipRegisterPlan": {"domain": DOMAIN}
-    }
-    name = add_trunk(runtime, trunk)
+    runtime = asking(loopback, server, first.port, second.port)
+    name = add_trunk(runtime, trunk_of(first))
     runtime.program.watch(registered(runtime, name), "the trunk to be registered", 10)
     assert target(runtime, name) == first.port
 
@@ -71,27 +59,33 @@ def test_a_target_that_refuses_gives_way_at_once(
     record_property: Callable[[str, object], None],
 ) -> None:
     carrier, nobody = Carrier.start(loopback), loopback.free_port()
-    server.records |= {
-        ("_sip._udp.carrier.test", "SRV"): [
-            f"10 0 {nobody} one.carrier.test.",
-            f"20 0 {carrier.port} two.carrier.test.",
-        ],
-        ("one.carrier.test", "A"): ["127.0.0.1"],
-        ("two.carrier.test", "A"): ["127.0.0.1"],
-    }
-    host, port = server.address
-    runtime = RuntimeProcess.start(loopback, environ={"RUNTIME_SIP_NAMESERVERS": f"{host}:{port}"})
-    trunk = dict(carrier.trunk("alice"), gateways=[{"ip": DOMAIN}])
-    trunk["outboundAuthenticationPlan"] = trunk["outboundAuthenticationPlan"] | {
-        "sipRegisterPlan": {"domain": DOMAIN}
-    }
+    runtime = asking(loopback, server, nobody, carrier.port)
     began = time.monotonic()
-    name = add_trunk(runtime, trunk)
+    name = add_trunk(runtime, trunk_of(carrier))
     runtime.program.watch(registered(runtime, name), "the trunk to be registered", 10)
     took = time.monotonic() - began
     assert target(runtime, name) == carrier.port
     assert took < 2
     record_property("figure", f"registered at the second target {took:.2f} s after the start")
+
+
+def asking(place: Place, server: NameServer, *ports: int) -> RuntimeProcess:
+    """A runtime that asks the name server, which names a target on each port, the best first."""
+    server.records[f"_sip._udp.{DOMAIN}", "SRV"] = [
+        f"{10 * rank} 0 {port} t{rank}.{DOMAIN}." for rank, port in enumerate(ports)
+    ]
+    for rank in range(len(ports)):
+        server.records[f"t{rank}.{DOMAIN}", "A"] = ["127.0.0.1"]
+    host, port = server.address
+    return RuntimeProcess.start(place, environ={"RUNTIME_SIP_NAMESERVERS": f"{host}:{port}"})
+
+
+def trunk_of(carrier: Carrier) -> dict[str, Any]:
+    """A trunk of the carrier's that is registered where the name server says."""
+    trunk = dict(carrier.trunk("alice"), gateways=[{"ip": DOMAIN}])
+    plan = {"sipRegisterPlan": {"domain": DOMAIN}}
+    trunk["outboundAuthenticationPlan"] = trunk["outboundAuthenticationPlan"] | plan
+    return trunk
 
 
 def target(runtime: RuntimeProcess, trunk: str) -> int:
