@@ -3,7 +3,8 @@
     .venv/bin/python -m bench.setup_rate [folder of a virtual environment with sippy]
 
 The endpoint runs in a process of its own, on one core, with everything but media: sockets, parser,
-transactions, dialogs, session timers. Times are SIPp's own, from its INVITE to the 100 and to the
+transactions, dialogs, session timers; and then the whole runtime, unpinned, of which the control
+process is counted. Times are SIPp's own, from its INVITE to the 100 and to the
 200. CPU time is that of the endpoint's process. Beside it, where there is one, sippy's
 `b2bua_simple`, which answers by calling a second SIPp: two legs a call.
 """
@@ -14,6 +15,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from aywa.sip import UserAgentSettings
 from aywa.sip.events import Invited, SipEvent
 from aywa.sip.io.endpoint import SipEndpoint
 from tests.peers.places import Place, Program
+from tests.peers.runtime_process import RuntimeProcess
 from tests.peers.sipp import Sipp
 
 ANSWER = (
@@ -33,6 +36,8 @@ ANSWER = (
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ((50, 10), (100, 20), (150, 10))
 """Calls a second, and for how many seconds."""
+WHOLE_RUNS = ((20, 10), (50, 10))
+"""The same for the whole runtime, where each call gets a port, a conversation and a document."""
 
 
 async def serve(port: int) -> None:
@@ -80,9 +85,17 @@ def latencies(caller: Sipp) -> dict[str, list[float]]:
     return found
 
 
-def measure(place: Place, program: Program, port: int, name: str) -> None:
+def measure(
+    place: Place,
+    program: Program,
+    port: int,
+    name: str,
+    *,
+    runs: Sequence[tuple[int, int]] = RUNS,
+    number: str = "bench",
+) -> None:
     """Call at each rate, and print."""
-    for rate, seconds in RUNS:
+    for rate, seconds in runs:
         before = cpu_seconds(program)
         calls = rate * seconds
         caller = Sipp.start(
@@ -90,7 +103,7 @@ def measure(place: Place, program: Program, port: int, name: str) -> None:
             "uac",
             f"127.0.0.1:{port}",
             calls=calls,
-            extra=("-r", str(rate), "-l", "4000", "-d", "200", "-s", "bench"),
+            extra=("-r", str(rate), "-l", "4000", "-d", "200", "-s", number),
             timeout_s=seconds + 60,
         )
         caller.finish(seconds + 70)
@@ -113,6 +126,11 @@ def main(others: Path | None) -> None:
         program = place.start("ours", [*pin, *ours], cwd=ROOT)
         program.wait_listening("udp", port)
         measure(place, program, port, "ours")
+        runtime = RuntimeProcess.start(
+            place, max_calls=400, environ={"VOICE_PIPELINE_STT_ENABLED": "false"}
+        )
+        port, whole = runtime.sip_port, runtime.program
+        measure(place, whole, port, "the whole runtime", runs=WHOLE_RUNS, number="demo")
         if others:
             back, front = place.free_port(), place.free_port()
             Sipp.start(place, "uas", calls=1_000_000, port=back, timeout_s=600)
