@@ -62,7 +62,10 @@ def signal(name: str, line: Line) -> Sound:
 
 
 def _reversing(tone: Sound) -> Sound:
-    return tone * (-1.0) ** (np.arange(len(tone)) // round(0.45 * RATE))
+    """As V.8 has it: the phase turns every 450 ms, the level goes up and down at 15 Hz."""
+    number = np.arange(len(tone))
+    turned = tone * (-1.0) ** (number // round(0.45 * RATE))
+    return turned * (1 + 0.2 * np.sin(2 * np.pi * 15 * number / RATE))
 
 
 NAMES = (

@@ -8,6 +8,8 @@ import pytest
 from aywa.codecs import g711
 from aywa.codecs.pcm import clipped
 from aywa.media import plane
+from aywa.media.io.client import MediaPlane
+from aywa.media.io.stream import MediaStream
 from aywa.media.progress_tones import ProgressTones
 from bench.concealment import clips, voices
 
@@ -15,6 +17,19 @@ from .conftest import Bench, Caller, noise
 from .progress_signals import NAMES, Line, Sound, signal
 
 FRAME = 160
+
+
+class Sink:
+    """A link that keeps commands."""
+
+    def __init__(self) -> None:
+        self.commands: list[plane.Command] = []
+
+    def send(self, commands: list[plane.Command]) -> None:
+        self.commands += commands
+
+    async def close(self) -> None:
+        return
 
 
 def frames(sound: Sound) -> list[np.ndarray]:
@@ -91,7 +106,7 @@ def test_what_is_no_pattern_is_not_told() -> None:
     beat = np.arange(len(steady)) % 40_000 < 8_000
     sounds = [
         line.cadence((425,), 0.5, 0.5),  # one beep
-        line.cadence((1100,), 0.5, 4) + 0,  # a beep that asks to speak
+        line.cadence((1100,), 0.5, 4),  # a beep that asks to speak
         line.cadence((425,), 1, 1, repeat=6),
         line.cadence((480,), 2, 4, repeat=3),  # one tone of the pair
         line.cadence((600,), 0.5, 0.5, repeat=6),
@@ -127,6 +142,14 @@ def test_a_stream_tells_when_it_listens(bench: Bench) -> None:
     bench.events.clear()
     send(bench, caller, signal("congestion 425", Line()))
     assert told(bench) == []
+
+
+def test_the_client_asks_for_it() -> None:
+    sink = Sink()
+    stream = MediaStream(MediaPlane(sink), plane.Opened("a", 20_000, ("sha-256", b"")))
+    stream.listen_for_tones(True)
+    stream.listen_for_tones(False)
+    assert sink.commands == [plane.ListenForTones("a", True), plane.ListenForTones("a", False)]
 
 
 def test_to_be_told_to_listen_twice_changes_nothing(bench: Bench) -> None:
