@@ -52,8 +52,8 @@ _LASTING: tuple[tuple[ToneKind, Tones, float], ...] = (
     ("sit", "1800", 0.26),
 )
 """Told as soon as they have lasted so long; CED has 2.6 s at least, of which 0.1 s may be lost."""
-_SIT_S = (0.26, 0.40)
-"""Of each special information tone: 330 ± 70 ms."""
+_SIT_S = (0.22, 0.44)
+"""Of each special information tone: 330 ± 70 ms, and two frames where they meet."""
 _PAST = 4
 _QUIET = 0.125  # energy of a pause relative to the tones before it: 9 dB less
 

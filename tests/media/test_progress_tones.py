@@ -99,6 +99,17 @@ def test_cadences_may_be_a_seventh_too_fast_or_too_slow(ratio: float) -> None:
     assert recognised(sounds, "pcmu") == kinds
 
 
+def test_special_information_tones_of_north_america_and_with_gaps() -> None:
+    line, none = Line(), ((), 0.03)
+    sounds = [
+        line.bursts(((985.2,), 0.38), ((1428.5,), 0.274), ((1776.7,), 0.38)),
+        line.bursts(((913.8,), 0.274), ((1370.6,), 0.274), ((1776.7,), 0.38)),
+        line.bursts(((950,), 0.33), none, ((1400,), 0.33), none, ((1800,), 0.33)),
+        line.bursts(*[((950,), 0.33), ((1400,), 0.33), ((1800,), 0.33), ((), 1.0)] * 3),
+    ]
+    assert recognised(sounds, "pcmu") == [["sit"]] * 4
+
+
 def test_what_is_no_pattern_is_not_told() -> None:
     line = Line()
     steady = line.tone((425,), 15)
