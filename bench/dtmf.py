@@ -65,9 +65,11 @@ def found(*, dbm0: float, twist: float, off: float, ms: int = 40, gap_ms: int = 
     return right / len(cases)
 
 
-def speech(files: list[str]) -> Iterator[tuple[str, NDArray[np.int16]]]:
-    """Named clips at 8 kHz."""
-    text = (ROOT / "README.md").read_text()[:6_000]
+def speech(
+    files: list[str], text_of: Path = ROOT / "README.md"
+) -> Iterator[tuple[str, NDArray[np.int16]]]:
+    """Named clips at 8 kHz: the files, and the beginning of a text as each voice reads it."""
+    text = text_of.read_text()[:6_000]
     commands: list[tuple[str, list[str]]] = []
     if flite := shutil.which("flite"):
         voices = ("kal", "awb", "rms", "slt")

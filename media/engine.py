@@ -132,7 +132,13 @@ class Engine:
                 self._capture.sip(row, command)
             case plane.CloseStream():
                 self._close(row, command.stream, now, wall, output)
-            case plane.Bridge() | plane.LeaveBridge() | plane.Tap() | plane.Record():
+            case (
+                plane.Bridge()
+                | plane.LeaveBridge()
+                | plane.Tap()
+                | plane.Record()
+                | plane.ListenForTones()
+            ):
                 output.events += self._arrange(row, command, now)
             case plane.Measure():
                 report = self._stream_report(row)
@@ -156,7 +162,7 @@ class Engine:
     def _arrange(
         self,
         row: int,
-        command: plane.Bridge | plane.LeaveBridge | plane.Tap | plane.Record,
+        command: plane.Bridge | plane.LeaveBridge | plane.Tap | plane.Record | plane.ListenForTones,
         now: float,
     ) -> list[plane.Event]:
         """Carry out a command about where sound goes."""
@@ -169,6 +175,8 @@ class Engine:
                 self._hearing.formats.tapped[row] = command.on
             case plane.Record():
                 self._recorder.muted[row] = not command.on
+            case plane.ListenForTones():
+                self._hearing.progress_tones.switch(row, on=command.on)
         return []
 
     def _bridge(self, row: int, command: plane.Bridge, now: float) -> plane.Event:

@@ -18,7 +18,8 @@ from .formats import Formats
 from .heard import HeardFrames, gather
 from .intake import EVENT_TAIL_S, Intake, Line
 from .jitter import FRAME, MAX_WAIT, MIN_WAIT, Frames, JitterBuffer
-from .plane import ConfigureStream, Digit, Event, Told
+from .plane import ConfigureStream, Digit, Event, ProgressTone, Told
+from .progress_tones import ProgressTones
 from .recorder import Recorder
 from .sender import LAWS
 from .speech_gate import SpeechGate
@@ -45,6 +46,7 @@ class Hearing:
         self.concealment = Concealment()
         self.gate = SpeechGate()
         self.tone_keys = ToneKeys()
+        self.progress_tones = ProgressTones()
         self.comfort = ComfortNoise()
         self.drift = Drift()
         self._intake = Intake(
@@ -66,6 +68,7 @@ class Hearing:
             self.concealment,
             self.gate,
             self.tone_keys,
+            self.progress_tones,
             self.comfort,
             self.drift,
         )
@@ -87,30 +90,30 @@ class Hearing:
         return self._intake.receive(batch, now, offset)
 
     def hear(self, rows: Rows, now: float) -> list[Told]:
-        """The frames that are due in this tick, as one event, and finished digits."""
+        """The frames that are due in this tick, as one event, finished digits, and tones."""
         self.jitter.tick(rows)
         self._recorder.settle(rows)
         jitter = self._reception.jitter[rows] * 2 / FRAME
         patience = np.minimum(np.maximum(np.ceil(jitter), MIN_WAIT), MAX_WAIT)
         heard: list[HeardFrames] = []
-        digits: list[Event] = []
+        tones: list[Event] = []
         for _ in range(FRAMES_PER_TICK):
             frames = self.jitter.frames(rows, now, patience)
             if not len(frames.rows):
                 break
-            digits += self._keep(frames, heard, now)
+            tones += self._keep(frames, heard, now)
         silence = self.jitter.silence(rows, now)
         if len(silence.rows):
-            digits += self._keep(silence, heard, now)
+            tones += self._keep(silence, heard, now)
         self.drift.tick(rows)
         expired = self._intake.digits.expire(now)
-        return [*gather(heard, self._table, self.formats, now), *digits, *expired]
+        return [*gather(heard, self._table, self.formats, now), *tones, *expired]
 
-    def _keep(self, frames: Frames, heard: list[HeardFrames], now: float) -> list[Digit]:
-        """Decode, conceal, judge and record one frame each of unique rows; gives tones' digits."""
+    def _keep(self, frames: Frames, heard: list[HeardFrames], now: float) -> list[Event]:
+        """Decode, conceal, judge and record one frame each of unique rows; gives what tones say."""
         rows = frames.rows
         pcm, quiet = self._sound(frames)
-        digits = self._tones(rows, pcm, now)
+        tones: list[Event] = [*self._keys(rows, pcm, now), *self._progress(frames, pcm, now)]
         speech = self.gate.judge(rows, pcm, frames.real, now)
         if quiet.any():
             speech[quiet] = self.gate.speaking[rows[quiet]] = False
@@ -119,7 +122,7 @@ class Hearing:
         real = slice(None) if frames.real.all() else frames.real
         self.drift.note(rows[real], frames.arrived[real], frames.position[real])
         heard.append(HeardFrames(rows, pcm, speech, frames.real, frames.arrived))
-        return digits
+        return tones
 
     def _sound(self, frames: Frames) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
         """Decode what came, fill what did not; and which frames are silent on purpose."""
@@ -166,7 +169,7 @@ class Hearing:
             else:
                 pcm[index] = sound
 
-    def _tones(self, rows: Rows, pcm: NDArray[np.int16], now: float) -> list[Digit]:
+    def _keys(self, rows: Rows, pcm: NDArray[np.int16], now: float) -> list[Digit]:
         """The keys that end in these frames, where the peer sends no events for them."""
         index = np.flatnonzero(self.formats.event_payload_type[rows] < 0)
         if not len(index):
@@ -176,3 +179,15 @@ class Hearing:
             self.gate.mask(row, now + EVENT_TAIL_S)
         names = self._table.names
         return [Digit(names[key.row], now, key.digit, key.duration_s, "inband") for key in keys]
+
+    def _progress(self, frames: Frames, pcm: NDArray[np.int16], now: float) -> list[ProgressTone]:
+        """What the tones of call progress say that begin or go on, where somebody listens."""
+        index = np.flatnonzero(self.progress_tones.on[frames.rows])
+        if not len(index):
+            return []
+        rows, lost = frames.rows[index], frames.lost[index]
+        names = self._table.names
+        return [
+            ProgressTone(names[tone.row], now, tone.kind, tone.duration_s)
+            for tone in self.progress_tones.listen(rows, pcm[index], lost)
+        ]

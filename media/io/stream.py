@@ -103,6 +103,10 @@ class MediaStream:
         """Whether sound is recorded; silence takes its place."""
         self._send(plane.Record(self.id, on))
 
+    def listen_for_tones(self, on: bool) -> None:
+        """Whether ProgressTone is told of what the peer sends."""
+        self._send(plane.ListenForTones(self.id, on))
+
     def measure(self) -> None:
         """Measured follows."""
         self._send(plane.Measure(self.id))

@@ -23,6 +23,7 @@ from .commands import (
     EndPlay,
     Flush,
     LeaveBridge,
+    ListenForTones,
     Mark,
     Measure,
     OpenStream,
@@ -56,12 +57,14 @@ from .events import (
     PeerLocked,
     Played,
     PlayStarted,
+    ProgressTone,
     Room,
     RoomBatch,
     Secured,
     StrangerHeard,
     StreamLost,
     Told,
+    ToneKind,
 )
 
 __all__ = [
@@ -89,6 +92,7 @@ __all__ = [
     "HeardBatch",
     "KeysFailed",
     "LeaveBridge",
+    "ListenForTones",
     "Mark",
     "MarkReached",
     "Measure",
@@ -104,6 +108,7 @@ __all__ = [
     "PlayBatch",
     "PlayStarted",
     "Played",
+    "ProgressTone",
     "Record",
     "Resume",
     "Room",
@@ -114,4 +119,5 @@ __all__ = [
     "StreamLost",
     "Tap",
     "Told",
+    "ToneKind",
 ]

@@ -192,6 +192,14 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenForTones:
+    """Whether ProgressTone is told of the stream; off in a new stream."""
+
+    stream: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Tell how the stream fares. Answered by Measured."""
 
@@ -234,6 +242,7 @@ Command = (
     | LeaveBridge
     | Tap
     | Record
+    | ListenForTones
     | Measure
     | CaptureSip
     | CloseStream

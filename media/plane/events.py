@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from ..quality import StreamReport
 
+ToneKind = Literal["ringback", "busy", "congestion", "dial", "sit", "fax-calling", "fax-answer"]
+"""What a caller would hear, or a fax machine: `sit` is the special information tone (a call that
+failed), `fax-calling` CNG and `fax-answer` CED (ITU-T E.182, T.30)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -93,6 +97,19 @@ class Digit:
     duration_s: float
     heard_by: Literal["rtp", "inband", "info"] = "rtp"
     """RFC 4733 events, tones in the audio, or SIP INFO."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressTone:
+    """The peer sends a tone of call progress or of a fax machine, heard for `duration_s` so far.
+
+    Told once; again when it was gone for 5 s, or another kind was told in between.
+    """
+
+    stream: str
+    at: float
+    kind: ToneKind
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +324,7 @@ Event = (
     | OpenFailed
     | Heard
     | Digit
+    | ProgressTone
     | DigitsSent
     | PlayStarted
     | Played
