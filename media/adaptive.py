@@ -49,7 +49,7 @@ class AdaptivePlayout(Columns):
     target: NDArray[np.int64] = column(np.int64, default=2 * FRAME)
     """Samples to be held: what late frames need, and a frame more, as sound is taken by the frame
     and may come just after."""
-    histogram: NDArray[np.float32] = column(np.float32, BINS)
+    histogram: NDArray[np.float32] = column(np.float32, BINS, scratch=True)
     floor: NDArray[np.float64] = column(np.float64, 2, default=np.inf)
     """Lag of the fastest frame of the present window, and of the one before."""
     window: NDArray[np.float64] = column(np.float64)
@@ -62,15 +62,17 @@ class AdaptivePlayout(Columns):
         super().__init__()
         self.concealment = Concealment()
 
-    def members(self) -> tuple[Columns, ...]:
-        """The columns to be grown and reset with the table."""
-        return (self, self.concealment)
+    def allocate(self, rows: int) -> None:
+        super().allocate(rows)
+        self.concealment.allocate(rows)
 
-    def forget(self, row: int) -> None:
-        """Hold nothing, and know nothing of the line; what was counted stays."""
+    def begin(self, row: int) -> None:
+        """Hold nothing yet, and know nothing of the line; what was counted stays."""
         underruns = self.underruns[row]
-        for columns in self.members():
-            columns.reset(row)
+        self.reset(row)
+        # Few rows are ever in a bridge: the larger columns of the others stay untouched memory.
+        self.histogram[row] = 0
+        self.concealment.reset(row)
         self.underruns[row] = underruns
 
     def put(

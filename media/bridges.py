@@ -31,7 +31,7 @@ class Bridges(Columns):
 
     def members(self) -> tuple[Columns, ...]:
         """The columns to be grown and reset with the table."""
-        return (self, *self.playout.members())
+        return (self, self.playout)
 
     def join(self, rows: Sequence[int]) -> bool:
         """From now on these hear one another, and nobody else; False if they are too many."""
@@ -39,6 +39,7 @@ class Bridges(Columns):
             return False
         for row in rows:
             self.leave(row)
+            self.playout.begin(row)
         self._last += 1
         self.group[list(rows)] = self._last
         self._rows = np.flatnonzero(self.group)
@@ -52,7 +53,6 @@ class Bridges(Columns):
         mates = np.flatnonzero(self.group == number)
         for gone in mates if len(mates) == 2 else [row]:
             self.group[gone] = 0
-            self.playout.forget(int(gone))
         self._rows = np.flatnonzero(self.group)
 
     def held_ms(self, row: int) -> float:

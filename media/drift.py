@@ -12,8 +12,8 @@ from .streams import Columns, Rows, column
 
 RATE = 8_000
 WINDOW_TICKS = 250  # 5 s
-WINDOWS = 24
-"""Kept: two minutes."""
+WINDOWS = 12
+"""Kept: one minute."""
 LEAST = 4
 """Windows that it takes to say something."""
 JUMP_S = 0.5
