@@ -71,7 +71,7 @@ class Srtp(Columns):
             data = received.data[index, : received.length[index]].tobytes()
             try:
                 plain = session.unprotect_rtcp(data) if control[index] else session.unprotect(data)
-            except Error:
+            except (Error, ValueError):  # not the peer's; longer than libsrtp takes
                 self.rejected[row] += 1
                 keep[index] = False
                 continue

@@ -46,6 +46,17 @@ def test_audio_goes_both_ways_and_the_capture_is_plain(bench: Bench, suite: Suit
     assert all(packet in captured for packet in (*sent, *plain))
 
 
+@pytest.mark.parametrize("size", [0, 1, 11, 1_500, 1_536, 2_000])
+def test_a_packet_of_any_length_is_no_more_than_turned_away(bench: Bench, size: int) -> None:
+    caller = bench.open(srtp=keys("AES_CM_128_HMAC_SHA1_80"))
+    packet = caller.audio(noise(160))
+    bench.tick((caller, (packet * 20)[:size]))
+    bench.ticks(2)
+    report = bench.close().report
+    assert report.packets_received == 0
+    assert report.unauthentic == 1
+
+
 def test_forged_replayed_and_plain_packets_are_dropped_and_counted(bench: Bench) -> None:
     suite: Suite = "AES_CM_128_HMAC_SHA1_80"
     caller = bench.open(srtp=keys(suite))
