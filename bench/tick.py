@@ -161,7 +161,7 @@ STAGES: tuple[tuple[type, str, str], ...] = (
     (Hearing, "_sound", "decode"),
     (Concealment, "remember", "concealment: remember"),
     (Concealment, "conceal", "concealment: conceal"),
-    (Hearing, "_tones", "tones"),
+    (Hearing, "_keys", "tones"),
     (SpeechGate, "judge", "speech gate"),
     (Recorder, "heard", "record: heard"),
     (Recorder, "sent", "record: sent"),
