@@ -21,9 +21,10 @@ RATE = 8_000
 FRAME = 160
 DRIFT = 640  # samples, 80 ms
 TURNS = 6  # ticks from one block of a row to its next
-BEHIND = 13  # frames, 0.26 s, that late packets may still change
+BEHIND = 12  # frames, 0.24 s, that late packets may still change
 SENT_WINDOW = BEHIND + TURNS  # frames: up to the one that is being sent
-HEARD_WINDOW = SENT_WINDOW + DRIFT // FRAME  # frames: the anchor may be off by so much
+HEARD_WINDOW = SENT_WINDOW + 2 * DRIFT // FRAME + 1
+"""Frames: the anchor may be off by so much, and our clock behind by as much again."""
 CROWD = 64  # rows that are cut out at once; more would only take more memory
 
 _NONE = np.iinfo(np.int64).max

@@ -97,3 +97,26 @@ def test_a_first_packet_that_was_slow_costs_no_sound(phase: int) -> None:
     recorded = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0]
     begin = int(np.flatnonzero(recorded)[0])
     assert np.array_equal(recorded[begin : begin + len(spoken)], spoken)
+
+
+@pytest.mark.parametrize("behind", range(4))
+@pytest.mark.parametrize("phase", range(TURNS))
+def test_every_frame_is_kept_though_the_first_was_slow_and_our_clock_is_behind(
+    phase: int, behind: int
+) -> None:
+    """Ticks that are left out, fewer than the clock of the recording makes up for."""
+    bench = Bench()
+    bench.ticks(phase)
+    caller, spoken = bench.open(files=True), noise(160 * 60)
+    packets = [(caller, caller.audio(frame)) for frame in spoken.reshape(-1, 160)]
+    bench.tick(packets[0])
+    bench.tick(*packets[1:5])
+    bench.now += behind * TICK_S
+    bench.tick(*packets[5 : 6 + behind])
+    for packet in packets[6 + behind :]:
+        bench.tick(packet)
+    bench.ticks(behind + 5)
+    bench.close()
+    left = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0].tobytes()
+    frames = spoken.reshape(-1, 160)
+    assert [n for n, frame in enumerate(frames) if frame.tobytes() not in left] == []
