@@ -1,12 +1,12 @@
 """The recorder: stereo, caller left and assistant right, on one sample clock.
 
-Sample 0 is the moment the stream was opened, to half a tick. The right channel is placed by the
-tick that sent it, the left one by the sender's timestamps: the first packet anchors the sender's
-clock to ours, and only a difference of more than `DRIFT` moves the anchor, so that network jitter
-does not cut the sound. The fastest packet of a tick is what counts: a burst after a stall in the
-network is late but for its last packet, and belongs where it was spoken. A window of less than half
-a second is kept per row and written out block by block: each row has its turn, and those whose turn
-it is are cut out together.
+Sample 0 is the moment the stream was opened, or up to a tick before. The right channel is placed by
+the tick that sent it, the left one by the sender's timestamps: the first packet anchors the
+sender's clock to ours, and only a difference of more than `DRIFT` moves the anchor, so that network
+jitter does not cut the sound. The fastest packet of a tick is what counts: a burst after a stall in
+the network is late but for its last packet, and belongs where it was spoken. A window of less than
+half a second is kept per row and written out block by block: each row has its turn, and those whose
+turn it is are cut out together.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,9 @@ class Recorder(Columns):
         self._ticks += 1
         late = (now - self.began[rows]) * RATE / FRAME
         # The clock counts frames; only a stall of the process itself makes it jump.
-        place, fresh = np.rint(late).astype(np.int64), ~self.running[rows]
+        fresh = ~self.running[rows]
+        # Sample 0 is never after the opening: the first packet must not fall before it.
+        place = np.where(fresh, np.ceil(late), np.rint(late)).astype(np.int64)
         jump = fresh | (np.abs(late - self.clock[rows] - 1) > DRIFT / FRAME)
         self.clock[rows] = np.where(jump, place, self.clock[rows] + 1)
         if fresh.any():

@@ -120,3 +120,19 @@ def test_every_frame_is_kept_though_the_first_was_slow_and_our_clock_is_behind(
     left = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0].tobytes()
     frames = spoken.reshape(-1, 160)
     assert [n for n, frame in enumerate(frames) if frame.tobytes() not in left] == []
+
+
+def test_the_first_packet_is_kept_though_the_second_came_sooner_after_it(bench: Bench) -> None:
+    """Both came before the first tick that hears them; the fastest one tells the sender's clock."""
+    bench.now += 0.014  # the stream is opened some time before the next tick
+    caller, spoken = bench.open(files=True), noise(160 * 10)
+    frames = [(caller, caller.audio(frame)) for frame in spoken.reshape(-1, 160)]
+    bench.now -= 0.014
+    bench.tick()
+    bench.tick(*frames[:2], delay=0.002)
+    for frame in frames[2:]:
+        bench.tick(frame)
+    bench.ticks(3)
+    bench.close()
+    left = np.frombuffer(bench.files["a", "recording"], "<i2").reshape(-1, 2)[:, 0]
+    assert spoken.tobytes() in left.tobytes()
