@@ -99,12 +99,9 @@ class Fuzzer:
 
     def _configured(self, name: str) -> plane.ConfigureStream:
         pick = self.random
-        secured: dict[str, object] = {}
-        if pick.random() < 0.2:
-            secured["srtp"] = ("AES_CM_128_HMAC_SHA1_80", bytes(30), pick.randbytes(30))
-        elif pick.random() < 0.2:
-            finger = (("sha-256", pick.randbytes(32)),)
-            secured["dtls"] = (pick.random() < 0.5, pick.randrange(3), finger)
+        srtp = ("AES_CM_128_HMAC_SHA1_80", bytes(30), pick.randbytes(30))
+        dtls = (pick.random() < 0.5, pick.randrange(3), (("sha-256", pick.randbytes(32)),))
+        security = pick.random()
         codec = pick.choice(CODECS)
         return plane.ConfigureStream(
             name,
@@ -118,7 +115,8 @@ class Fuzzer:
             ptime_ms=pick.choice(PTIMES),
             comfort_noise_payload_type=pick.choice((None, 13)),
             rtcp_mux=pick.random() < 0.5,
-            **secured,  # type: ignore[arg-type]
+            srtp=srtp if security < 0.2 else None,
+            dtls=dtls if security > 0.8 else None,
         )
 
     # Packets ----------------------------------------------------------------------------------

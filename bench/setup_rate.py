@@ -14,7 +14,6 @@ import os
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,7 +136,7 @@ def main(others: Path | None) -> None:
             sippy = [str(others / "bin/b2bua_simple"), "-f", "-l", "127.0.0.1"]
             sippy += ["-p", str(front), "-n", f"127.0.0.1:{back}"]
             program = place.start("sippy", [*pin, *sippy])
-            time.sleep(3)
+            program.wait_listening("udp", front)
             measure(place, program, front, "sippy b2bua_simple")
 
 

@@ -25,6 +25,8 @@ FORGET = 0.998
 QUANTILE = 0.95
 FLOOR_WINDOW = 5 * RATE
 """The fastest frame is that of the last one or two windows, so that a drifting clock counts."""
+JUMP = RATE
+"""Later by more, 1 s, is another clock: hearing lets no packet be so late."""
 SMOOTH = 1 / 16
 SLIGHT = 8  # samples, 1 ms, too little or too much: then one a frame is put right
 GROSS = 1_600  # samples too many that are not borne until there is silence
@@ -122,6 +124,11 @@ class AdaptivePlayout(Columns):
         self.window[older] = arrived[over]
         self.floor[rows, 0] = np.minimum(self.floor[rows, 0], lag)
         delay = lag - self.floor[rows].min(axis=1)
+        jumped = delay > JUMP
+        if jumped.any():
+            again = rows[jumped]
+            self.floor[again, 0], self.floor[again, 1] = lag[jumped], np.inf
+            delay[jumped] = 0
         place = np.clip(delay // BIN, 0, BINS - 1).astype(np.int64)
         self.histogram[rows] *= FORGET
         self.histogram[rows, place] += 1 - FORGET

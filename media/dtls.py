@@ -1,8 +1,10 @@
 """DTLS handshakes that agree on SRTP keys (RFC 5764), beside the packets they will protect.
 
 A stream that is to be secured so waits: until both certificates are proved, nothing of it is sent
-or heard. Handshake packets stand out by their first octet (RFC 7983). OpenSSL repeats lost flights
-by its own clock; only the deadline is ours.
+or heard. A handshake is with one address: that of the session description, or, as a peer behind a
+NAT is elsewhere, the first that begins one; the former takes it over at any time, so that no
+stranger keeps the peer out. Handshake packets stand out by their first octet (RFC 7983). OpenSSL
+repeats lost flights by its own clock; only the deadline is ours.
 """
 
 from dataclasses import dataclass, field
@@ -163,7 +165,12 @@ class _Association:
     handshake: Handshake
     begun: float
     until: float
+    described: int
+    """The peer's address by its session description."""
     towards: int
+    """Where its packets go to and come from."""
+    heard: bool = False
+    """Something came from there."""
     spoiled: bool = False
     """This handshake went wrong; another one may come to something."""
     trouble: str = "the peer did not answer"
@@ -198,10 +205,10 @@ class Dtls(Columns):
             self.awaiting[row] = True
             handshake = Handshake(self._certificate, command.dtls)
             self._associations[row] = _Association(
-                command.dtls, handshake, now, now + HANDSHAKE_S, remote
+                command.dtls, handshake, now, now + HANDSHAKE_S, remote, remote
             )
             for datagram, source in early:
-                self._arrived(row, datagram, source)
+                self._arrived(row, datagram, source, now)
 
     def close(self, row: int) -> None:
         """The stream is gone, or secured otherwise."""
@@ -210,7 +217,7 @@ class Dtls(Columns):
         self._stirred.discard(row)
         self.awaiting[row] = False
 
-    def taken(self, received: Received, configured: NDArray[np.bool_]) -> Received:
+    def taken(self, received: Received, configured: NDArray[np.bool_], now: float) -> Received:
         """The batch without handshake packets, and without what came before there are keys.
 
         `configured` tells by row whether offer and answer are through.
@@ -229,17 +236,17 @@ class Dtls(Columns):
                 ours[index] = False  # a plain stream: whatever it is, it is no handshake
             elif seen[row] <= PER_TICK:
                 data = received.data[index, : received.length[index]].tobytes()
-                self._arrived(row, data, int(received.source[index]))
+                self._arrived(row, data, int(received.source[index]), now)
         return received.select(np.flatnonzero(~(ours | self.awaiting[received.row])))
 
     def tick(self, names: list[str], now: float) -> tuple[list[Datagrams], list[plane.Event]]:
         """The packets of the handshakes under way, and what became of them; `names` by row."""
         events: list[plane.Event] = []
-        for row, one in self._associations.items():
-            if self.awaiting[row]:
-                if self._late(row, one, now):
-                    events.append(plane.KeysFailed(names[row], now, one.trouble))
-                self._stirred.add(row)
+        for row in np.flatnonzero(self.awaiting).tolist():
+            one = self._associations[row]
+            if self._late(row, one, now):
+                events.append(plane.KeysFailed(names[row], now, one.trouble))
+            self._stirred.add(row)
         events += [plane.Secured(names[row], now, suite) for row, suite in self._secured]
         self._secured.clear()
         flights = [(row, self._associations[row]) for row in sorted(self._stirred)]
@@ -253,8 +260,7 @@ class Dtls(Columns):
     def _late(self, row: int, one: _Association, now: float) -> bool:
         """Drive a handshake on; True once, when its time is over."""
         if one.spoiled and now >= one.begun + RETRY_S:
-            one.handshake = Handshake(self._certificate, one.wish)
-            one.begun, one.spoiled = now, False
+            self._begin_anew(one, now)
         if not one.spoiled:
             one.handshake.repeat()
             self._take(row, one, b"")
@@ -263,17 +269,35 @@ class Dtls(Columns):
             one.until = np.inf
         return late
 
-    def _arrived(self, row: int, datagram: bytes, source: int) -> None:
+    def _begin_anew(self, one: _Association, now: float) -> None:
+        one.handshake = Handshake(self._certificate, one.wish)
+        one.begun, one.spoiled, one.heard = now, False, False
+
+    def _arrived(self, row: int, datagram: bytes, source: int, now: float) -> None:
         one = self._associations.get(row)
         if one is None:
             kept = self._early.setdefault(row, [])
             if len(kept) < EARLY:
                 kept.append((datagram, source))
             return
-        if self.awaiting[row]:
-            one.towards = source
+        if self.awaiting[row] and not self._is_with(one, source, now):
+            return
         self._take(row, one, datagram)
         self._stirred.add(row)
+
+    def _is_with(self, one: _Association, source: int, now: float) -> bool:
+        """Whether a handshake that is not through is with this address, if need be from now on."""
+        if source != one.towards:
+            described = source >> 16 == one.described >> 16
+            if one.wish[0] and not described:
+                return False  # what answers our ClientHello comes from where we sent it
+            if one.heard:
+                if not described and now < one.begun + RETRY_S:
+                    return False
+                self._begin_anew(one, now)
+            one.towards = source
+        one.heard = True
+        return True
 
     def _take(self, row: int, one: _Association, datagram: bytes) -> None:
         if one.spoiled:

@@ -148,16 +148,12 @@ class Engine:
         return output
 
     def play(self, batch: plane.PlayBatch) -> None:
-        """Append to what many streams will send."""
-        known = self.table.streams
-        rows = np.array([known.get(stream, -1) for stream in batch.streams])
+        """Append to what many streams will send; streams that are gone are left out."""
+        rows = np.array([self.table.streams.get(stream, -1) for stream in batch.streams])
         pieces = np.split(batch.pcm, np.cumsum(batch.samples)[:-1])
-        _, first = np.unique(rows, return_index=True)
-        first = first[rows[first] >= 0]
-        play_many = self._speaking.playout.play_many
-        play_many(rows[first], batch.generation[first], [pieces[one] for one in first.tolist()])
-        for one in np.setdiff1d(np.flatnonzero(rows >= 0), first).tolist():  # more of a stream
-            play_many(rows[one : one + 1], batch.generation[one : one + 1], pieces[one : one + 1])
+        known = np.flatnonzero(rows >= 0)
+        pieces = [pieces[one] for one in known.tolist()]
+        self._speaking.playout.play_many(rows[known], batch.generation[known], pieces)
 
     def _arrange(
         self,
@@ -194,7 +190,7 @@ class Engine:
         """One 20 ms step; `now` is monotonic seconds, `wall` epoch seconds."""
         output = Output()
         rows = self.table.rows
-        received = self._srtp.opened(self._dtls.taken(received, self._session.configured))
+        received = self._srtp.opened(self._dtls.taken(received, self._session.configured, now))
         self._recorder.tick(rows, now)
         output.blocks += [
             Block(self.table.names[row], "recording", data)

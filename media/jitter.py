@@ -98,10 +98,10 @@ class JitterBuffer(Columns):
         extended = self.timestamp[rows] + step
         position = (self.anchor[rows] + step) // SLOT * SLOT
         far = np.abs(position - self.read[rows]) > RESYNC
-        # After a silence made on the clock, hearing goes on with whatever comes first; only what
-        # is older than something heard stays late.
         # Of a burst that the ring does not hold the end is lost, not what waits.
         jumped = far & (self.end[rows] - self.read[rows] <= RESYNC // 2)
+        # After a silence made on the clock, hearing goes on with whatever comes first; only what
+        # is older than something heard stays late.
         anew = ~self.started[rows] | restarted | (newest & (jumped | self.starved[rows]))
         late = ~anew & (far | (position + size <= self.read[rows]))
         if anew.any():

@@ -55,18 +55,19 @@ class Playout(Columns):
     paused: NDArray[np.bool_] = column(np.bool_)
     fading: NDArray[np.bool_] = column(np.bool_)
 
-    def play(self, row: int, generation: int, pcm: NDArray[np.int16]) -> bool:
-        """Append samples; False if they are too many. Older generations are ignored."""
+    def play(self, row: int, generation: int, pcm: NDArray[np.int16]) -> None:
+        """Append samples. Older generations are ignored, and so is what `feed.py` never sends:
+        more than there is room for.
+        """
         if not self._current(row, generation):
-            return True
+            return
         if self.write[row] - self.read[row] + len(pcm) > RING:
-            return False
+            return
         ring, at = self.ring[row], int(self.write[row]) % RING
         first = min(len(pcm), RING - at)
         ring[at : at + first] = pcm[:first]
         ring[: len(pcm) - first] = pcm[first:]
         self.write[row] += len(pcm)
-        return True
 
     def play_many(
         self, rows: Rows, generation: NDArray[np.int64], pieces: Sequence[NDArray[np.int16]]

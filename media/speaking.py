@@ -199,6 +199,6 @@ class Speaking:
         # Not all streams in the same tick: every tick shall cost the same.
         due = rows[spoken.active & (rows % ROOM_TICKS == self._ticks % ROOM_TICKS)]
         if len(due):
-            names = tuple(map(table.names.__getitem__, due.tolist()))
-            events.append(plane.RoomBatch(names, playout.generation[due], playout.read[due]))
+            names, generation = table.names_of(due), playout.generation[due]
+            events.append(plane.RoomBatch(names, generation, playout.read[due]))
         return events

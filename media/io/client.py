@@ -134,11 +134,16 @@ class MediaPlane:
             self.send([])
 
     def _gathered(self) -> list[plane.Asked]:
-        """The answers that wait; those that play before those that end it."""
-        answers, self._answers = self._answers, []
-        plays = [answer for answer in answers if isinstance(answer, plane.Play)]
-        rest = [answer for answer in answers if not isinstance(answer, plane.Play)]
-        return [plane.PlayBatch.of(plays), *rest] if plays else [*rest]
+        """The answers that wait: the first Play of each stream at once, then what follows it."""
+        plays: dict[str, plane.Play] = {}
+        rest: list[plane.Asked] = []
+        for answer in self._answers:
+            if isinstance(answer, plane.Play) and answer.stream not in plays:
+                plays[answer.stream] = answer
+            else:
+                rest.append(answer)
+        self._answers = []
+        return [plane.PlayBatch.of(list(plays.values())), *rest] if plays else rest
 
     def dispatch(self, event: plane.Told) -> None:
         """Take one event of the engine; a batch is told to each stream's listener.

@@ -139,7 +139,7 @@ def _raise_priority() -> str:
 
 
 def main() -> None:
-    """Entry of the child process; the arguments come from `client.spawn_media_process`."""
+    """Entry of the child process; the arguments come from `spawn.spawn_media_process`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--ports", type=int, nargs=2, required=True)

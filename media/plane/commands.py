@@ -1,6 +1,6 @@
 """What the control plane asks of an engine. All but OpenStream are about a stream that is open."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -72,7 +72,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class PlayBatch:
-    """The Play of many streams: `pcm` holds the audio of one after the other."""
+    """One Play each of different streams: `pcm` holds the audio of one after the other."""
 
     streams: tuple[str, ...]
     generation: NDArray[np.int64]
@@ -88,14 +88,6 @@ class PlayBatch:
             np.array([len(play.pcm) for play in plays]),
             np.concatenate([play.pcm for play in plays]),
         )
-
-    def each(self) -> Iterator[Play]:
-        """The Play of each stream."""
-        begin = 0
-        generations, samples = self.generation.tolist(), self.samples.tolist()
-        for stream, generation, count in zip(self.streams, generations, samples, strict=True):
-            yield Play(stream, generation, self.pcm[begin : begin + count])
-            begin += count
 
 
 @dataclass(frozen=True, slots=True)

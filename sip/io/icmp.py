@@ -1,7 +1,7 @@
 """What ICMP says of datagrams that did not arrive (RFC 3261 §18.4), from a socket's error queue.
 
 Linux quotes the beginning of the datagram with each error, so that it can be told which message it
-is about; an error without a quote could be anybody's word and is left out.
+is about. Whether a quote proves that its teller saw the message is for the reader to judge.
 """
 
 import errno
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 IP_RECVERR, IPV6_RECVERR = 11, 25  # linux/in.h, linux/in6.h: not in the socket module
 _WANTED = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 
-QUOTE = 64
-"""Octets of a quote that prove an error: they hold more than a stranger could guess."""
 ERRORS = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES}
 """As which the socket tells of them at the next best call, besides the queue."""
 
@@ -50,7 +48,7 @@ def read(sock: socket.socket) -> list[Unreachable]:
         except OSError:
             break
         for level, option, data in notes:
-            if (level, option) in _WANTED and len(quote) >= QUOTE:
+            if (level, option) in _WANTED:
                 [number] = _ERROR.unpack_from(data)
                 found.append(Unreachable((address[0], address[1]), quote, os.strerror(number)))
     return found

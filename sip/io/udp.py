@@ -6,6 +6,7 @@ give up a socket that has errors to tell: the loop watches a poll of our own, wh
 
 import asyncio
 import logging
+import re
 import select
 import socket
 from collections import deque
@@ -26,6 +27,9 @@ REMEMBER_S = 60.0
 NAMES_KEPT = 256
 LOOK_UPS = 32  # at the same time
 REQUESTS_KEPT = 512  # of those sent last: ICMP may still tell of them
+
+_BRANCH = re.compile(rb";branch=[^;\r\n]+[;\r\n]")
+"""Random (RFC 3261 §8.1.1.7): who quotes it whole has seen the request."""
 
 
 class _Known(NamedTuple):
@@ -92,6 +96,8 @@ class UdpSocket:
 
     def _take_errors(self) -> None:
         for error in icmp.read(self._socket):
+            if not _BRANCH.search(error.quote):
+                continue  # anybody could have made it up
             for place, (address, transmission) in enumerate(self._requests):
                 if address == error.address and transmission.data.startswith(error.quote):
                     del self._requests[place]

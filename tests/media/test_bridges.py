@@ -207,6 +207,19 @@ def test_clocks_that_run_apart_for_ten_minutes(bench: Bench) -> None:
         assert found.held_ms == pytest.approx(21, abs=5)
 
 
+@pytest.mark.parametrize("step", [-800_000, 800_000])
+def test_a_far_end_that_changes_is_held_no_longer(bench: Bench, step: int) -> None:
+    """Another SSRC, and timestamps that begin elsewhere, as after a transfer behind the peer."""
+    callers = open_all(bench, "a", "b")
+    bridge(bench, "a", "b")
+    line = Line(callers["a"])
+    run(bench, [line], pitch(500, 0.02), 10)
+    line.caller.ssrc += 1
+    line.caller.timestamp = (line.caller.timestamp + step) % 2**32
+    run(bench, [Line(line.caller)], pitch(500, 0.02), 10)
+    assert report(bench, "a").held_ms < 30
+
+
 @pytest.mark.parametrize("jitter_ms", [0, 20, 60, 120])
 def test_sound_is_held_as_long_as_its_line_needs(bench: Bench, jitter_ms: int) -> None:
     callers = open_all(bench, "a", "b")

@@ -35,14 +35,22 @@ class Pair:
     one: Bench
     other: Bench
     carried: tuple[int, int] = (0, 0)
+    address: tuple[str, int] = PEER
+    """Where those of `other` come from."""
 
     def tick(self, count: int = 1) -> None:
         for _ in range(count):
             mine, theirs = self.one.sent.get("a", []), self.other.sent.get("a", [])
             packets = mine[self.carried[0] :], theirs[self.carried[1] :]
             self.carried = len(mine), len(theirs)
-            self.one.tick(*((Caller("a"), data) for data in packets[1]))
+            self.one.tick(*((Caller("a", self.address), data) for data in packets[1]))
             self.other.tick(*((Caller("a"), data) for data in packets[0]))
+
+    def intrude(self, *data: bytes) -> None:
+        """Let a stranger send to `one`; what it is answered goes to the stranger."""
+        stranger = Caller("a", ("203.0.113.9", 9))
+        self.one.tick(*((stranger, one) for one in data))
+        self.carried = len(self.one.sent.get("a", [])), self.carried[1]
 
 
 def opened() -> Pair:
@@ -149,12 +157,35 @@ def test_a_later_offer_keeps_the_keys_and_another_session_agrees_anew() -> None:
 def test_garbage_does_not_keep_the_peer_out() -> None:
     pair = opened()
     agree(pair)
-    stranger = Caller("a", ("203.0.113.9", 9))
     hello = b"\x16\xfe\xfd" + bytes(8) + b"\x00\x03abc"
-    pair.one.tick((stranger, hello), (stranger, b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28"))
-    pair.tick(60)
+    pair.intrude(hello, b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28")
+    pair.tick(8)
     assert len(pair.one.of(plane.Secured)) == 1
     assert pair.one.sent["a"]
+
+
+def test_a_strangers_handshake_does_not_keep_the_peer_out() -> None:
+    """It is well made, comes first, and goes on no further than its first flight."""
+    stranger = opened()
+    agree(stranger)
+    stranger.tick(2)
+    [hello, *_] = stranger.other.sent["a"]
+    pair = opened()
+    caller, called = side(pair.one, 1), side(pair.other, 2)
+    answer, theirs = called.answer(caller.offer())
+    configure(pair.one, caller.accept(answer))
+    pair.intrude(hello)
+    configure(pair.other, theirs)
+    pair.tick(8)
+    assert len(pair.one.of(plane.Secured)) == len(pair.other.of(plane.Secured)) == 1
+
+
+def test_a_peer_that_is_elsewhere_than_it_said_is_secured_too() -> None:
+    pair = opened()
+    pair.address = ("198.51.100.7", 700)
+    agree(pair)
+    pair.tick(8)
+    assert len(pair.one.of(plane.Secured)) == len(pair.other.of(plane.Secured)) == 1
 
 
 @pytest.mark.parametrize("first", [b"\x16\xfe\xfd", b"\x3f"])

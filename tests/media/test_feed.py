@@ -15,6 +15,8 @@ from aywa.media.playout import AHEAD, FADE, KEPT, ROOM_TICKS, STALL_TICKS
 
 from .conftest import Bench, noise
 
+SIZES = st.sampled_from((1, 160, 160, 400))
+
 
 class Ring:
     """What the engine's ring would hold."""
@@ -119,6 +121,11 @@ def test_in_a_long_reply_a_resume_goes_back_by_a_word(bench: Bench, back: int) -
     assert KEPT / 8_000 >= 0.45
 
 
+def taken_apart(batch: plane.PlayBatch) -> list[plane.Play]:
+    pieces = np.split(batch.pcm, np.cumsum(batch.samples)[:-1])
+    return [plane.Play(*one) for one in zip(batch.streams, batch.generation, pieces, strict=True)]
+
+
 class Wire:
     """A link that keeps what goes over it."""
 
@@ -128,7 +135,7 @@ class Wire:
     def send(self, commands: Sequence[plane.Asked]) -> None:
         told: list[plane.Command] = []
         for command in commands:
-            told += command.each() if isinstance(command, plane.PlayBatch) else [command]
+            told += taken_apart(command) if isinstance(command, plane.PlayBatch) else [command]
         self.messages.append(told)
 
     async def close(self) -> None:
@@ -171,20 +178,35 @@ async def test_an_answer_is_never_overtaken_by_more_of_the_reply() -> None:
     assert np.array_equal(np.concatenate([play.pcm for play in plays]), sound)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcx"), st.integers(1, 3), st.integers(1, 400))))
-def test_many_streams_are_fed_at_once_as_one_by_one(plays: list[tuple[str, int, int]]) -> None:
+async def test_a_second_piece_of_a_stream_follows_the_first() -> None:
+    wire = Wire()
+    media = MediaPlane(wire)
+    opening = asyncio.ensure_future(media.open("a", "127.0.0.1", on_event=lambda _: None))
+    await asyncio.sleep(0)
+    media.dispatch(plane.Opened("a", 20_000, ("sha-256", b"")))
+    sound = noise(AHEAD + 960)
+    (await opening).play(1, sound)
+    for played in (480, 960):
+        media.dispatch(plane.Room("a", 1, played))
+    media.answer()
+    plays = [one for message in wire.messages for one in message if isinstance(one, plane.Play)]
+    assert np.array_equal(np.concatenate([play.pcm for play in plays]), sound)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcx"), st.tuples(st.integers(1, 3), SIZES))))
+def test_many_streams_are_fed_at_once_as_one_by_one(
+    batches: list[dict[str, tuple[int, int]]],
+) -> None:
     together, alone = Bench(), Bench()
     for bench in (together, alone):
         for name in "abc":
             bench.open(name)
-    pieces = [
-        plane.Play(name, generation, noise(size, seed))
-        for seed, (name, generation, size) in enumerate(plays)
-    ]
-    if pieces:
-        together.engine.play(plane.PlayBatch.of(pieces))
-    for piece in pieces:
-        alone.command(piece)
+    for seed, batch in enumerate(batches):
+        pieces = [plane.Play(name, turn, noise(n, seed)) for name, (turn, n) in batch.items()]
+        if pieces:
+            together.engine.play(plane.PlayBatch.of(pieces))
+        for piece in pieces:
+            alone.command(piece)
     for bench in (together, alone):
         bench.ticks(8)
     assert together.sent == alone.sent

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from aywa.sip.events import Answered, Ended, Refused
-from aywa.sip.io import streams
+from aywa.sip.io import icmp, streams
 from aywa.sip.leg import Invitation
 from aywa.sip.message import parse_message
 
@@ -104,6 +104,28 @@ async def test_a_port_where_nobody_listens_refuses_at_once(host: str) -> None:
 def test_uvloop_hears_refusals_as_well() -> None:
     uvloop.run(refused("127.0.0.1"))
     gc.collect()
+
+
+async def test_an_error_that_does_not_quote_the_branch_is_nobodys_word(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await Phone().start()
+    uri = f"sip:x@127.0.0.1:{other.endpoint.port}"
+    phone.endpoint.invite(Invitation(uri, "sip:y@127.0.0.1", OFFER))
+    await asyncio.sleep(0)
+    [request] = [m.payload for m in phone.wire if m.outgoing]
+    begin = request.index(b";branch=")
+    forged = [request[:64], request[: begin + 12], request[: begin + 12] + b"0;\r\n"]
+    address = ("127.0.0.1", other.endpoint.port)
+    told = [icmp.Unreachable(address, quote, "Connection refused") for quote in forged]
+    monkeypatch.setattr(icmp, "read", lambda _: told)
+    nobody = await Phone().start()
+    target = f"sip:z@127.0.0.1:{nobody.endpoint.port}"
+    await nobody.endpoint.close()
+    phone.endpoint.invite(Invitation(target, "sip:y@127.0.0.1", OFFER))  # wakes the reader
+    answered = await phone.until(Answered, Refused)
+    assert isinstance(answered, Answered)
+    await other.endpoint.close()
 
 
 async def test_messages_to_a_name_keep_their_order(
